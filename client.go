@@ -1,0 +1,71 @@
+package authn
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+)
+
+// Client is where a request comes from. Limits, events and sessions read it
+// and nothing else. Behind a proxy, package clientip finds it.
+type Client struct {
+	// Addr is the address, without zone, IPv4-mapped IPv6 as IPv4. It is
+	// invalid (the zero Addr) when there is none, as over a Unix socket.
+	Addr netip.Addr
+	// Group is what limits count by: the /32 of an IPv4 address, the /64 of an
+	// IPv6 address, which one customer commonly holds whole. The zero Prefix is
+	// the one group of all who have no Addr.
+	Group netip.Prefix
+}
+
+func newClient(addr netip.Addr) Client {
+	addr = addr.Unmap().WithZone("")
+	if !addr.IsValid() {
+		return Client{}
+	}
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	group, err := addr.Prefix(bits)
+	if err != nil { // cannot be: bits fit the address family
+		return Client{}
+	}
+	return Client{Addr: addr, Group: group}
+}
+
+func clientOfPeer(remoteAddr string) Client {
+	ap, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return Client{}
+	}
+	return newClient(ap.Addr())
+}
+
+type clientKey struct{}
+
+// ClientOf is the Client in r's context, where package clientip put it, else
+// that of r.RemoteAddr. It reads no header field.
+func ClientOf(r *http.Request) Client {
+	if c, ok := r.Context().Value(clientKey{}).(Client); ok {
+		return c
+	}
+	return clientOfPeer(r.RemoteAddr)
+}
+
+// WithClient is ctx with c in it.
+func WithClient(ctx context.Context, c Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
+// ClientFromContext is the Client that [WithClient] put there, else that of
+// the request which [Require] let through.
+func ClientFromContext(ctx context.Context) (Client, bool) {
+	if c, ok := ctx.Value(clientKey{}).(Client); ok {
+		return c, true
+	}
+	if p, ok := ctx.Value(passKey{}).(*pass); ok && p.peer != "" {
+		return clientOfPeer(p.peer), true
+	}
+	return Client{}, false
+}

@@ -1,0 +1,3 @@
+module github.com/gatehouse-go/authn
+
+go 1.26.0

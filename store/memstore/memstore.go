@@ -1,0 +1,94 @@
+// Package memstore is the embedded default: everything in this process's
+// memory, standard library only.
+//
+// A restart loses all of it, denials included, and nothing is shared with
+// another process. It is for tests, for trying things out, and for one-process
+// services whose credentials may end with the process. Since says since when
+// it remembers.
+//
+// It is bounded and never evicts: when a concern has Config.MaxRecords, what
+// inserts answers [store.ErrFull].
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse-go/authn/store"
+)
+
+// Config of New. The zero Config is good.
+type Config struct {
+	// MaxRecords bounds each concern. Defaults to 1 000 000.
+	MaxRecords int
+	// ClockOffset is added to the store's own clock, for tests. nil adds
+	// nothing.
+	ClockOffset func() time.Duration
+}
+
+const (
+	defaultMaxRecords = 1_000_000
+	// margin is how long the expired is kept, for callers whose clocks differ.
+	margin = 24 * time.Hour
+	// sweepEvery is how often Run deletes.
+	sweepEvery = time.Minute
+)
+
+// Store implements [store.Store] and [store.Forgetful]. It is safe for
+// concurrent use.
+type Store struct {
+	apiKeys
+	once
+	start time.Time
+	cfg   Config
+}
+
+var (
+	_ store.Store     = (*Store)(nil)
+	_ store.Forgetful = (*Store)(nil)
+)
+
+// New is an empty store.
+func New(cfg Config) *Store {
+	if cfg.MaxRecords <= 0 {
+		cfg.MaxRecords = defaultMaxRecords
+	}
+	s := &Store{cfg: cfg}
+	s.start = s.now()
+	s.apiKeys.init(cfg.MaxRecords)
+	s.once.init(cfg.MaxRecords, s.now)
+	return s
+}
+
+// now is the store's clock.
+func (s *Store) now() time.Time {
+	now := time.Now()
+	if s.cfg.ClockOffset != nil {
+		now = now.Add(s.cfg.ClockOffset())
+	}
+	return now
+}
+
+// Since is when New was called.
+func (s *Store) Since() time.Time { return s.start }
+
+// Open has nothing to do.
+func (s *Store) Open(context.Context) error { return nil }
+
+// Check is always nil.
+func (s *Store) Check(context.Context) error { return nil }
+
+// Run deletes what expired over a day ago, until ctx ends; then it answers
+// nil. Without it that happens when somebody needs the room.
+func (s *Store) Run(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		s.once.sweepAll()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
