@@ -44,7 +44,7 @@ func (e *enriched) Verify(r *http.Request) (*Identity, error) {
 	more, err := e.f(r.Context(), id.Clone())
 	switch {
 	case errors.Is(err, ErrNoCredential):
-		return nil, Refused("unknown subject", err)
+		return nil, Refused("unknown subject", nil) // without err, which would say that nothing was there
 	case err != nil:
 		return nil, err
 	case more == nil:

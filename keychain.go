@@ -36,8 +36,8 @@ var (
 // the calling code. The zero Keychain is refused. A Keychain prints as
 // "[redacted]" and is safe for concurrent use.
 type Keychain struct {
-	// A pointer, so that fmt prints an address where it ignores Format.
-	ring *keyring
+	// A closure is opaque to reflection, and so to every printer of structs.
+	ring func() *keyring
 }
 
 type keyring struct {
@@ -118,7 +118,7 @@ func newKeychain(secrets [][]byte) (*Keychain, error) {
 		}
 		ring.keys = append(ring.keys, key)
 	}
-	return &Keychain{ring}, nil
+	return &Keychain{func() *keyring { return ring }}, nil
 }
 
 // find is the place of the key named id, "" for the newest; -1 for none.
@@ -168,11 +168,12 @@ func (k *Keychain) use(purpose, id string) (*subkey, int, error) {
 	if purpose == "" {
 		return nil, 0, errNoPurpose
 	}
-	i := k.ring.find(id)
+	ring := k.ring()
+	i := ring.find(id)
 	if i < 0 {
 		return nil, 0, ErrUnknownKey
 	}
-	s, err := k.ring.subkey(purpose, i)
+	s, err := ring.subkey(purpose, i)
 	return s, i, err
 }
 
@@ -181,7 +182,7 @@ func (k *Keychain) KeyID() string {
 	if k == nil || k.ring == nil {
 		return ""
 	}
-	return k.ring.keys[0].id
+	return k.ring().keys[0].id
 }
 
 // Seal encrypts plain under the newest key, by AES-256-GCM with a random
@@ -244,7 +245,7 @@ func (k *Keychain) CheckMAC(purpose, keyID string, msg, mac []byte) bool {
 }
 
 // Format is a [fmt.Formatter] that prints "[redacted]" for every verb.
-func (k *Keychain) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+func (k Keychain) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // LogValue is a [slog.LogValuer].
-func (k *Keychain) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (k Keychain) LogValue() slog.Value { return slog.StringValue(redacted) }

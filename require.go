@@ -336,7 +336,7 @@ func (p *policy) report(r *http.Request, id *Identity, e *Error) {
 	switch {
 	case p.onEvent == nil || e.Reported:
 		return
-	case e.Code == "" && e.Reason == "":
+	case e.Reason == "" && errors.Is(e, ErrNoCredential):
 		return // nothing was presented
 	case outage && errors.Is(r.Context().Err(), context.Canceled):
 		return // the client has gone

@@ -1,0 +1,179 @@
+package apikey
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/store"
+)
+
+const (
+	maxBody = 64 << 10
+	// freshFactor is how recent the login of a person must be.
+	freshFactor = 15 * time.Minute
+)
+
+// Handler is a JSON API by which owners manage their keys. Mount it behind
+// authn.Require and http.StripPrefix; the owner is the Subject of the Identity:
+//
+//	GET    /?cursor=…&limit=…  {"keys": [Key…], "next": "…"}
+//	POST   /                   {"name", "scopes", "expires_at", "metadata"} → 201 Key and "secret"
+//	POST   /{id}/rotate        {"grace_seconds"} → 201 Key and "secret"
+//	DELETE /{id}               204
+//
+// Key is the JSON of [Key]. A KindUser needs a factor that was proven within
+// 15 min (else 401, RFC 9470); Config.Managers names kinds that need none;
+// others get 403. Scopes are capped as in Create. Bodies are up to 64 KiB of
+// application/json without unknown members. Errors are as of
+// authn.WriteError, and answers are not to be cached.
+func (k *Keys) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", k.serveList)
+	mux.HandleFunc("POST /{$}", k.serveCreate)
+	mux.HandleFunc("POST /{id}/rotate", k.serveRotate)
+	mux.HandleFunc("DELETE /{id}", k.serveRevoke)
+	return authn.Allow(authn.RuleFunc(k.mayManage))(mux)
+}
+
+var fresh = authn.Within(freshFactor)
+
+func (k *Keys) mayManage(r *http.Request, id *authn.Identity) error {
+	switch {
+	case slices.Contains(k.cfg.Managers, id.Kind):
+		return nil
+	case id.Kind == authn.KindUser:
+		return fresh.Allow(r, id)
+	default:
+		return authn.Forbidden("wrong kind", nil)
+	}
+}
+
+// owner is the Subject in the context; Allow has made sure of it.
+func owner(r *http.Request) string {
+	id, _ := authn.FromContext(r.Context())
+	return id.Subject
+}
+
+func (k *Keys) serveList(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	page := store.Page{Cursor: query.Get("cursor")}
+	if limit := query.Get("limit"); limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 1 {
+			k.fail(w, r, invalid("limit is a number over 0"))
+			return
+		}
+		page.Limit = n
+	}
+	keys, next, err := k.List(r.Context(), owner(r), page)
+	if err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Keys []Key  `json:"keys"`
+		Next string `json:"next,omitempty"`
+	}{keys, next})
+}
+
+func (k *Keys) serveCreate(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Name      string            `json:"name"`
+		Scopes    []string          `json:"scopes"`
+		ExpiresAt time.Time         `json:"expires_at"`
+		Metadata  map[string]string `json:"metadata"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	secret, key, err := k.Create(r.Context(), owner(r), Spec(body))
+	k.answerSecret(w, r, secret, key, err)
+}
+
+func (k *Keys) serveRotate(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		GraceSeconds int64 `json:"grace_seconds"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	const century = 100 * 365 * 24 * 3600 // what a Duration can hold, and a key never needs
+	if body.GraceSeconds < 0 || body.GraceSeconds > century {
+		k.fail(w, r, invalid("grace_seconds is 0 or more"))
+		return
+	}
+	secret, key, err := k.Rotate(r.Context(), owner(r), r.PathValue("id"), time.Duration(body.GraceSeconds)*time.Second)
+	k.answerSecret(w, r, secret, key, err)
+}
+
+func (k *Keys) serveRevoke(w http.ResponseWriter, r *http.Request) {
+	if err := k.Revoke(r.Context(), owner(r), r.PathValue("id")); err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// answerSecret is the one answer that shows a key.
+func (k *Keys) answerSecret(w http.ResponseWriter, r *http.Request, secret authn.Secret, key Key, err error) {
+	if err != nil {
+		k.fail(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusCreated, struct {
+		Secret string `json:"secret"`
+		Key
+	}{secret.Reveal(), key})
+}
+
+// fail answers err; an outage is also an event.
+func (k *Keys) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if e := authn.AsError(err); e.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
+		k.send(r.Context(), authn.Event{Kind: authn.EventOutage, Reason: "key management", Err: err})
+	}
+	authn.WriteError(w, r, err)
+}
+
+// readJSON reads one JSON value with known members and nothing after it. No
+// body at all is an empty object.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return invalid("body: %w", err)
+	}
+	if len(body) == 0 {
+		return nil
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return invalid("Content-Type is not application/json")
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return invalid("body: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return invalid("something follows the JSON value")
+	}
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that is gone is nobody's error
+}

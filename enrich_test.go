@@ -1,0 +1,145 @@
+package authn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/authntest"
+)
+
+// C8: of the host's answer only Scopes, Roles and Attributes count.
+func TestEnrichAddsAndNeverReplaces(t *testing.T) {
+	id := &authn.Identity{
+		Subject: "ada", Kind: authn.KindKey, Method: "apikey", CredentialID: "k1", Scopes: []string{"a"}, Pending: []string{"otp"},
+		Factors: []authn.Factor{{Name: "pwd"}}, Attributes: map[string]string{"x": "1"},
+	}
+	v := authn.Enrich(authntest.Verifier(id, nil), func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
+		id.Scopes[0] = "changed in the clone"
+		id.Attributes["x"] = "2"
+		return &authn.Identity{
+			Subject: "root", Kind: authn.KindUser, Method: "evil", CredentialID: "k2",
+			Scopes: []string{"a", "b"}, Roles: []string{"editor"}, Attributes: map[string]string{"tenant": "acme"},
+		}, nil
+	})
+	got, err := v.Verify(request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "ada key apikey k1 [a b] [editor] [otp] map[tenant:acme] 1"
+	if got := fmt.Sprint(got.Subject, " ", got.Kind, " ", got.Method, " ", got.CredentialID, " ", got.Scopes, " ", got.Roles, " ", got.Pending, " ",
+		got.Attributes, " ", len(got.Factors)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if id.Scopes[0] != "a" || id.Attributes["x"] != "1" {
+		t.Error("the verifier's own Identity was changed")
+	}
+}
+
+// C8: inactive is refused, an outage is 503, and absent here is a refusal,
+// since the credential was there.
+func TestEnrichErrors(t *testing.T) {
+	tests := []struct {
+		name string
+		id   *authn.Identity
+		err  error
+		want int
+	}{
+		{"active", authn.User("ada", "x"), nil, http.StatusOK},
+		{"inactive", nil, authn.Refused("inactive", nil), http.StatusUnauthorized},
+		{"absent", nil, authn.ErrNoCredential, http.StatusUnauthorized},
+		{"down", nil, errDown, http.StatusServiceUnavailable},
+		{"nothing", nil, nil, http.StatusInternalServerError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := authn.Enrich(header("X-A"), func(context.Context, *authn.Identity) (*authn.Identity, error) { return tt.id, tt.err })
+			both := authn.FirstOf(v, header("X-B"))
+			if w := serve(authn.Optional(both)(who), request("X-A", "good", "X-B", "good")); w.Code != tt.want {
+				t.Errorf("status %d, want %d", w.Code, tt.want)
+			}
+		})
+	}
+	asked := authn.Enrich(header("X-A"), func(context.Context, *authn.Identity) (*authn.Identity, error) {
+		t.Error("asked about nobody")
+		return nil, nil
+	})
+	if w := serve(authn.Optional(asked)(who), request()); w.Code != http.StatusOK {
+		t.Errorf("nobody: status %d", w.Code)
+	}
+}
+
+// C8: answers are remembered for ttl, by all that names a credential.
+func TestCacheEnrichRemembersByCredential(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		f := authn.CacheEnrich(func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
+			calls++
+			id.Roles = []string{fmt.Sprint("call ", calls)}
+			return id, nil
+		}, time.Minute)
+		base := authn.Identity{Subject: "ada", Kind: authn.KindUser, Method: "m", Issuer: "i", CredentialID: "c"}
+		role := func(change func(id *authn.Identity)) string {
+			id := base
+			change(&id)
+			got, err := f(t.Context(), id.Clone())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got.Roles[0]
+		}
+		same := func(*authn.Identity) {}
+		if got := role(same); got != "call 1" {
+			t.Fatal(got)
+		}
+		time.Sleep(time.Minute - 1)
+		if got := role(same); got != "call 1" {
+			t.Errorf("within ttl: %s", got)
+		}
+		time.Sleep(1)
+		if got := role(same); got != "call 2" {
+			t.Errorf("after ttl: %s", got)
+		}
+		for i, change := range []func(id *authn.Identity){
+			func(id *authn.Identity) { id.Subject = "bob" },
+			func(id *authn.Identity) { id.Kind = authn.KindKey },
+			func(id *authn.Identity) { id.Method = "m2" },
+			func(id *authn.Identity) { id.Issuer = "i2" },
+			func(id *authn.Identity) { id.CredentialID = "c2" },
+			func(id *authn.Identity) { id.Method, id.Issuer = "mi", "" }, // no boundary moves
+			func(id *authn.Identity) { id.CredentialID = "" },
+			func(id *authn.Identity) { id.CredentialID = "" }, // not remembered
+		} {
+			if got, want := role(change), fmt.Sprint("call ", i+3); got != want {
+				t.Errorf("change %d: %s, want %s", i, got, want)
+			}
+		}
+	})
+}
+
+// C8: errors are not remembered, the cache is bounded, and ttl is at most 60 s.
+func TestCacheEnrichBounds(t *testing.T) {
+	fail := true
+	f := authn.CacheEnrich(func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
+		if fail {
+			return nil, errDown
+		}
+		return id, nil
+	}, time.Minute)
+	id := &authn.Identity{Subject: "ada", Kind: authn.KindUser, CredentialID: "c"}
+	if _, err := f(t.Context(), id); !errors.Is(err, errDown) {
+		t.Fatalf("err = %v", err)
+	}
+	fail = false
+	if _, err := f(t.Context(), id); err != nil {
+		t.Errorf("an outage was remembered: %v", err)
+	}
+	for _, ttl := range []time.Duration{0, -1, time.Minute + 1} {
+		t.Run(ttl.String(), func(t *testing.T) { mustPanic(t, func() { authn.CacheEnrich(noEnrich, ttl) }) })
+	}
+}

@@ -1,0 +1,473 @@
+package authn_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/authntest"
+)
+
+var errDown = errors.New("dial tcp 10.1.2.3:5432: connection refused")
+
+// C4: what each outcome looks like on the wire. Bodies and challenges are
+// fixed: nothing of the request or the cause is in them.
+func TestAnswersAreFixed(t *testing.T) {
+	ada := authn.User("ada", "test")
+	pending := authn.User("ada", "test")
+	pending.Pending = []string{"otp"}
+	tests := []struct {
+		name      string
+		id        *authn.Identity
+		err       error
+		rules     []authn.Rule
+		status    int
+		challenge string
+		body      string
+	}{
+		{
+			"nobody", nil, authn.ErrNoCredential, nil, 401, `Bearer realm="api"`,
+			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Authentication is required."}`,
+		},
+		{
+			"bad", nil, authn.Refused("revoked by ada@example.com", errDown), nil, 401,
+			`Bearer realm="api", error="invalid_token", error_description="The credential is malformed, expired, revoked or unknown."`,
+			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"The credential is malformed, expired, revoked or unknown.","error":"invalid_token"}`,
+		},
+		{
+			"malformed", nil, authn.Malformed("two keys", errDown), nil, 400, "",
+			`{"type":"about:blank","title":"Bad Request","status":400,"detail":"The request is malformed or ambiguous.","error":"invalid_request"}`,
+		},
+		{
+			"down", nil, errDown, nil, 503, "",
+			`{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"A backend is not available. Try again later.","error":"unavailable"}`,
+		},
+		{
+			"a verifier that answers nothing", nil, nil, nil, 500, "",
+			`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"The server is misconfigured.","error":"internal"}`,
+		},
+		{
+			"scope", ada, nil, []authn.Rule{authn.Scopes("orders:read", "orders:write"), authn.Scopes("admin")}, 403,
+			`Bearer realm="api", error="insufficient_scope", error_description="The credential lacks a scope that is needed here.", scope="orders:read orders:write admin"`,
+			`{"type":"about:blank","title":"Forbidden","status":403,"detail":"The credential lacks a scope that is needed here.","error":"insufficient_scope","scope":"orders:read orders:write admin"}`,
+		},
+		{
+			"role", ada, nil, []authn.Rule{authn.AnyRole("admin")}, 403, "",
+			`{"type":"about:blank","title":"Forbidden","status":403,"detail":"This is not allowed.","error":"forbidden"}`,
+		},
+		{
+			"pending", pending, nil, nil, 401,
+			`Bearer realm="api", error="insufficient_user_authentication", error_description="Another or a more recent proof of identity is needed.", factor="otp"`,
+			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Another or a more recent proof of identity is needed.","error":"insufficient_user_authentication","factor":"otp"}`,
+		},
+		{
+			"step-up", ada, nil, []authn.Rule{authn.Within(90*time.Second, "otp")}, 401,
+			`Bearer realm="api", error="insufficient_user_authentication", error_description="Another or a more recent proof of identity is needed.", factor="otp", max_age="90"`,
+			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Another or a more recent proof of identity is needed.","error":"insufficient_user_authentication","factor":"otp","max_age":90}`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := request("X-Evil", `"</script>`)
+			r.URL.RawQuery = "secret=hunter2"
+			w := serve(authn.Require(authntest.Verifier(tt.id, tt.err), tt.rules...)(who), r)
+			if w.Code != tt.status {
+				t.Errorf("status %d, want %d", w.Code, tt.status)
+			}
+			if got := w.Header().Get("WWW-Authenticate"); got != tt.challenge {
+				t.Errorf("challenge\n got %s\nwant %s", got, tt.challenge)
+			}
+			if got := strings.TrimSpace(w.Body.String()); got != tt.body {
+				t.Errorf("body\n got %s\nwant %s", got, tt.body)
+			}
+			if !json.Valid(w.Body.Bytes()) {
+				t.Error("the body is not JSON")
+			}
+			for field, want := range map[string]string{
+				"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+			} {
+				if got := w.Header().Get(field); got != want {
+					t.Errorf("%s: %q, want %q", field, got, want)
+				}
+			}
+			if retry := w.Header().Get("Retry-After"); (retry != "") != (tt.status == 503) {
+				t.Errorf("Retry-After: %q", retry)
+			}
+		})
+	}
+}
+
+// C4: each method that could have been used has its challenge, in the Guard's
+// realm, and no value can end a field or begin another.
+func TestChallengesAreQuoted(t *testing.T) {
+	odd := &fake{"X-A", "x", authn.Description{Challenges: []authn.Challenge{
+		{Scheme: "ApiKey", Params: map[string]string{"b": "2", "a": "1\"\\\r\nSet-Cookie: x=ä", "not a token": "3"}},
+		{Scheme: "Ba sic"},
+		{Scheme: "Basic"},
+	}}}
+	w := serve(authn.Guard{Verifier: odd, Realm: "acme \"x\"\x00"}.Require()(who), request())
+	want := []string{
+		`ApiKey realm="acme \"x\"?", a="1\"\\??Set-Cookie: x=??", b="2"`,
+		`Basic realm="acme \"x\"?"`,
+	}
+	if got := w.Header()["Www-Authenticate"]; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("challenges\n got %q\nwant %q", got, want)
+	}
+}
+
+// C4, C5: a verifier's bug lets nobody through: no identity, no Kind, no Subject.
+func TestIncompleteIdentityIsRefused(t *testing.T) {
+	tests := map[string]*authn.Identity{
+		"nil":          nil,
+		"zero Kind":    {Subject: "ada"},
+		"unknown Kind": {Subject: "ada", Kind: 9},
+		"no Subject":   {Kind: authn.KindUser},
+	}
+	for name, id := range tests {
+		t.Run(name, func(t *testing.T) {
+			var events authntest.Recorder
+			g := authn.Guard{Verifier: authntest.Verifier(id, nil), OnEvent: events.OnEvent}
+			for _, h := range []http.Handler{g.Require()(who), g.Optional()(who)} {
+				if w := serve(h, request()); w.Code != http.StatusInternalServerError {
+					t.Errorf("status %d, want 500", w.Code)
+				}
+			}
+			if _, err := g.Check(request()); authn.AsError(err).Status != http.StatusInternalServerError {
+				t.Errorf("Check: %v", err)
+			}
+			if n := len(events.Events(authn.EventOutage)); n != 3 {
+				t.Errorf("%d events, want 3", n)
+			}
+		})
+	}
+}
+
+// C4: a route without a check cannot be built.
+func TestMiddlewareOfNilPanics(t *testing.T) {
+	v := authntest.Verifier(nil, authn.ErrNoCredential)
+	var nilRule authn.RuleFunc
+	tests := map[string]func(){
+		"Require(nil)":           func() { authn.Require(nil) },
+		"Optional(nil)":          func() { authn.Optional(nil) },
+		"Check(nil)":             func() { _, _ = authn.Check(nil, request()) },
+		"Enrich(nil)":            func() { authn.Enrich(nil, noEnrich) },
+		"Enrich without func":    func() { authn.Enrich(v, nil) },
+		"zero Guard":             func() { authn.Guard{}.Require() },
+		"nil rule":               func() { authn.Require(v, nil) },
+		"nil RuleFunc":           func() { authn.Allow(nilRule) },
+		"nil handler":            func() { authn.Require(v)(nil) },
+		"nil handler, Optional":  func() { authn.Optional(v)(nil) },
+		"nil handler, Allow":     func() { authn.Allow()(nil) },
+		"CacheEnrich of nothing": func() { authn.CacheEnrich(nil, time.Second) },
+	}
+	for name, f := range tests {
+		t.Run(name, func(t *testing.T) { mustPanic(t, f) })
+	}
+}
+
+// C4: who hangs up is no outage.
+func TestRequestThatItsClientCancelledIsNoEvent(t *testing.T) {
+	var events authntest.Recorder
+	slow := verifierFunc(func(r *http.Request) (*authn.Identity, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})
+	h := authn.Guard{Verifier: slow, OnEvent: events.OnEvent}.Require()(who)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if w := serve(h, request().WithContext(ctx)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d", w.Code)
+	}
+	if got := events.Events(); len(got) != 0 {
+		t.Errorf("a client that hung up made events: %+v", got)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	serve(h, request().WithContext(ctx))
+	if n := len(events.Events(authn.EventOutage)); n != 1 {
+		t.Errorf("a server's own timeout made %d outages, want 1", n)
+	}
+}
+
+type verifierFunc func(r *http.Request) (*authn.Identity, error)
+
+func (f verifierFunc) Verify(r *http.Request) (*authn.Identity, error) { return f(r) }
+
+func noEnrich(_ context.Context, id *authn.Identity) (*authn.Identity, error) { return id, nil }
+
+// C5: half a login is no login, unless the route says so.
+func TestPendingIdentityIsRefused(t *testing.T) {
+	id := authn.User("ada", "session", authn.Factor{Name: "pwd", At: time.Now()})
+	id.Pending = []string{"otp"}
+	both := id.Clone()
+	both.Pending = []string{"otp", "hwk"}
+	v := func(id *authn.Identity) authn.Verifier { return authntest.Verifier(id, nil) }
+	outer := authn.Require(v(id), authn.AllowPending("otp"))
+	tests := []struct {
+		name string
+		h    http.Handler
+		want string
+	}{
+		{"Require", authn.Require(v(id))(who), "401"},
+		{"Require, other factor allowed", authn.Require(v(id), authn.AllowPending("hwk"))(who), "401"},
+		{"Require, allowed", authn.Require(v(id), authn.AllowPending("otp"))(who), "200 ada by session"},
+		{"Require, one of two allowed", authn.Require(v(both), authn.AllowPending("otp"))(who), "401"},
+		{"Require, both allowed", authn.Require(v(both), authn.AllowPending("otp", "hwk"))(who), "200 ada by session"},
+		{"Require, allowed, but another rule refuses", authn.Require(v(id), authn.AllowPending("otp"), authn.AnyRole("admin"))(who), "403"},
+		{"Require, allowed after another rule", authn.Require(v(id), authn.OfKind(authn.KindUser), authn.AllowPending("otp"))(who), "200 ada by session"},
+		{"Optional", authn.Optional(v(id))(who), "200 nobody"},
+		{"Optional, allowed", authn.Guard{Verifier: v(id), Rules: []authn.Rule{authn.AllowPending("otp")}}.Optional()(who), "200 ada by session"},
+		{"Optional inside Require", outer(authn.Optional(v(id))(who)), "200 nobody"},
+		{"Allow", outer(authn.Allow()(who)), "401"},
+		{"Allow, allowed", outer(authn.Allow(authn.AllowPending("otp"))(who)), "200 ada by session"},
+		{"Require behind Enrich", authn.Require(authn.Enrich(v(id), func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
+			id.Pending = nil
+			return id, nil
+		}))(who), "401"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := serve(tt.h, request())
+			got := fmt.Sprint(w.Code)
+			if w.Code == http.StatusOK {
+				got += " " + w.Body.String()
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	if _, err := authn.Check(v(id), request()); authn.AsError(err).Factor != "otp" {
+		t.Errorf("Check: %v, want a step-up to otp", err)
+	}
+}
+
+// C7: anonymous passes, a bad explicit credential does not, an outage is 503.
+func TestOptional(t *testing.T) {
+	v := authn.FirstOf(header("X-A"), cookie())
+	tests := []struct {
+		name    string
+		request *http.Request
+		want    string
+	}{
+		{"nothing", request(), "200 nobody"},
+		{"good", request("X-A", "good"), "200 ada by X-A"},
+		{"bad", request("X-A", "bad"), "401"},
+		{"down", request("X-A", "down"), "503"},
+		{"good cookie", request("Cookie", "good"), "200 ada by Cookie"},
+		{"stale cookie", request("Cookie", "bad"), "200 nobody"},
+		{"cookie store down", request("Cookie", "down"), "503"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := serve(authn.Optional(v)(who), tt.request)
+			got := fmt.Sprint(w.Code)
+			if w.Code == http.StatusOK {
+				got += " " + w.Body.String()
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	bot := authn.Guard{Verifier: header("X-A"), Rules: []authn.Rule{authn.OfKind(authn.KindClient)}}.Optional()(who)
+	if w := serve(bot, request("X-A", "good")); w.Code != http.StatusForbidden {
+		t.Errorf("the Guard's rules: status %d, want 403", w.Code)
+	}
+}
+
+// C6, C9: Allow judges who an outer Require let in, and answers as that does.
+func TestAllowAnswersAsTheOuterGuard(t *testing.T) {
+	var events authntest.Recorder
+	outer := authn.Guard{
+		Verifier: header("X-A"), Realm: "acme", OnEvent: events.OnEvent,
+		OnError: func(w http.ResponseWriter, r *http.Request, err *authn.Error) {
+			w.Header().Set("X-Own", "yes")
+			authn.WriteError(w, r, err)
+		},
+	}
+	h := outer.Require(authn.Scopes("a"))(authn.Allow(authn.Scopes("b"))(who))
+	w := serve(h, request("X-A", "good a"))
+	want := `X-A realm="acme", error="insufficient_scope", error_description="The credential lacks a scope that is needed here.", scope="b"`
+	if got := w.Header().Get("WWW-Authenticate"); w.Code != http.StatusForbidden || got != want || w.Header().Get("X-Own") != "yes" {
+		t.Errorf("status %d, challenge %s, own %q", w.Code, got, w.Header().Get("X-Own"))
+	}
+	if denied := events.Events(authn.EventDenied); len(denied) != 1 || denied[0].Subject != "ada" {
+		t.Errorf("events %+v, want one denial of ada", denied)
+	}
+	if w := serve(h, request("X-A", "good a b")); w.Code != http.StatusOK {
+		t.Errorf("with both scopes: status %d", w.Code)
+	}
+	if w := serve(authn.Allow()(who), request("X-A", "good")); w.Code != http.StatusUnauthorized {
+		t.Errorf("Allow behind nothing: status %d, want 401", w.Code)
+	}
+	if w := serve(authn.Optional(header("X-A"))(authn.Allow()(who)), request()); w.Code != http.StatusUnauthorized {
+		t.Errorf("Allow behind Optional, anonymous: status %d, want 401", w.Code)
+	}
+}
+
+// C9: Check and Refuse are Require in two steps, for routers of another shape.
+func TestCheckAndRefuseAnswerAsRequire(t *testing.T) {
+	g := authn.Guard{Verifier: authn.FirstOf(header("X-A"), cookie()), Realm: "acme", Rules: []authn.Rule{authn.Scopes("a")}}
+	require := g.Require(authn.Scopes("b"))(who)
+	for _, r := range []*http.Request{
+		request(), request("X-A", "bad"), request("X-A", "good"), request("X-A", "down"), request("X-A", "x"), request("X-A", "1", "X-A", "2"),
+	} {
+		want := serve(require, r)
+		got := httptest.NewRecorder()
+		_, err := g.Check(r, authn.Scopes("b"))
+		g.Refuse(got, r, err)
+		if got.Code != want.Code || got.Body.String() != want.Body.String() || fmt.Sprint(got.Header()) != fmt.Sprint(want.Header()) {
+			t.Errorf("%v:\nCheck   %d %v %s\nRequire %d %v %s", r.Header, got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
+		}
+	}
+	if id, err := g.Check(request("X-A", "good a b"), authn.Scopes("b")); err != nil || id.Subject != "ada" {
+		t.Errorf("Check = %v, %v", id, err)
+	}
+}
+
+// C10: caches hear what the answer depends on, whether or not it was there.
+func TestCachesAreTold(t *testing.T) {
+	bearer := &fake{"Authorization", "x", authn.Description{Credentials: []string{"authorization"}}}
+	cert := &fake{"X-None", "x", authn.Description{Private: true}}
+	set := func(field, value string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { w.Header().Set(field, value) }
+	}
+	tests := []struct {
+		name         string
+		v            authn.Verifier
+		before       http.Header
+		next         http.HandlerFunc
+		vary, caches string
+	}{
+		{"bearer", bearer, nil, who, "Authorization", ""},
+		{"key", header("X-Api-Key"), nil, who, "X-Api-Key", "private"},
+		{"cookie", cookie(), nil, who, "Cookie", "private"},
+		{"certificate", cert, nil, who, "", "private"},
+		{"all", authn.FirstOf(cookie(), bearer, header("X-Api-Key")), nil, who, "Authorization, X-Api-Key, Cookie", "private"},
+		{"handler's own", cookie(), nil, set("Cache-Control", "public"), "Cookie", "public"},
+		{"outer middleware's own", cookie(), http.Header{"Cache-Control": {"no-store"}}, who, "Cookie", "no-store"},
+		{"merged", cookie(), http.Header{"Vary": {"Accept, Origin"}}, who, "Accept, Origin|Cookie", "private"},
+		{"there already", cookie(), http.Header{"Vary": {"accept,cookie"}}, who, "accept,cookie", "private"},
+		{"all there already", cookie(), http.Header{"Vary": {"*"}}, who, "*", "private"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			for field, values := range tt.before {
+				w.Header()[field] = values
+			}
+			authn.Optional(tt.v)(tt.next).ServeHTTP(w, request())
+			if got := strings.Join(w.Header()["Vary"], "|"); got != tt.vary {
+				t.Errorf("Vary %q, want %q", got, tt.vary)
+			}
+			if got := w.Header().Get("Cache-Control"); got != tt.caches {
+				t.Errorf("Cache-Control %q, want %q", got, tt.caches)
+			}
+		})
+	}
+	w := httptest.NewRecorder()
+	authn.Guard{Verifier: cookie(), OnError: func(w http.ResponseWriter, _ *http.Request, err *authn.Error) { w.WriteHeader(err.Status) }}.
+		Require()(who).ServeHTTP(w, request())
+	if got := w.Header().Get("Cache-Control") + w.Header().Get("Vary"); got != "no-storeCookie" {
+		t.Errorf("a host's own refusal is cacheable: %q", got)
+	}
+}
+
+// Principle 8: the response is never wrapped.
+func TestResponseWriterIsNotWrapped(t *testing.T) {
+	w := httptest.NewRecorder()
+	var got http.ResponseWriter
+	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = w })
+	h := authn.Require(header("X-A"))(authn.Allow()(authn.Optional(header("X-A"))(next)))
+	h.ServeHTTP(w, request("X-A", "good"))
+	if got != http.ResponseWriter(w) {
+		t.Errorf("the handler got a %T", got)
+	}
+}
+
+// C9: a Guard's own answers do not loosen its checks.
+func TestGuardCallsTheHost(t *testing.T) {
+	var accepted, refused int
+	g := authn.Guard{
+		Verifier: header("X-A"), Rules: []authn.Rule{authn.Scopes("a")},
+		OnAccept: func(_ http.ResponseWriter, r *http.Request, id *authn.Identity) {
+			if got, ok := authn.FromContext(r.Context()); !ok || got != id {
+				t.Error("OnAccept does not see the Identity in the context")
+			}
+			accepted++
+		},
+		OnError: func(w http.ResponseWriter, _ *http.Request, err *authn.Error) {
+			refused++
+			w.WriteHeader(http.StatusTeapot)
+		},
+	}
+	h := g.Require(authn.Scopes("b"))(who)
+	g.Rules[0] = authn.Scopes("nobody has this") // what was built stays
+	g.OnError = nil
+	for _, r := range []*http.Request{request("X-A", "good"), request("X-A", "good a"), request("X-A", "good b"), request("X-A", "bad"), request()} {
+		if w := serve(h, r); w.Code != http.StatusTeapot {
+			t.Errorf("%v: status %d", r.Header, w.Code)
+		}
+	}
+	if w := serve(h, request("X-A", "good a b")); w.Code != http.StatusOK {
+		t.Errorf("status %d", w.Code)
+	}
+	if accepted != 1 || refused != 5 {
+		t.Errorf("%d accepted, %d refused", accepted, refused)
+	}
+}
+
+// C11: a panic in the host's code lets nobody through.
+func TestPanicInAHookLetsNobodyThrough(t *testing.T) {
+	boom := func(context.Context, authn.Event) { panic("audit log is down") }
+	reached := false
+	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })
+	accept := authn.Sunset("X-A", time.Now(), "", boom)
+	tests := map[string]struct {
+		h http.Handler
+		r *http.Request
+	}{
+		"refused":  {authn.Guard{Verifier: header("X-A"), OnEvent: boom}.Require()(next), request("X-A", "bad")},
+		"denied":   {authn.Guard{Verifier: header("X-A"), OnEvent: boom}.Require(authn.Scopes("a"))(next), request("X-A", "good")},
+		"outage":   {authn.Guard{Verifier: header("X-A"), OnEvent: boom}.Optional()(next), request("X-A", "down")},
+		"stale":    {authn.Guard{Verifier: cookie(), OnEvent: boom}.Optional()(next), request("Cookie", "bad")},
+		"accepted": {authn.Guard{Verifier: header("X-A"), OnAccept: accept}.Require()(next), request("X-A", "good")},
+		"tee":      {authn.Guard{Verifier: header("X-A"), OnEvent: authn.Tee(nil, boom)}.Require()(next), request("X-A", "bad")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			mustPanic(t, func() { serve(tt.h, tt.r) })
+			if reached {
+				t.Error("the handler was reached")
+			}
+		})
+	}
+}
+
+// A megabyte of header is looked at, and nothing more.
+func TestHugeAndOddHeadersAreRefused(t *testing.T) {
+	srv := httptest.NewServer(authn.Require(header("Authorization"))(who))
+	defer srv.Close()
+	for _, value := range []string{strings.Repeat("a", 900_000), "Bearer \x80\xff", "\x7f", "Bearer", "Bearer  "} {
+		req := authn.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, nil))
+		req.Header["Authorization"] = []string{value}
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			continue // the client will not send it
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusUnauthorized && res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%.20q: status %d", value, res.StatusCode)
+		}
+	}
+}
