@@ -1,0 +1,189 @@
+package apikey_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/apikey"
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/memstore"
+)
+
+// quiet is a service without events, by the real clock.
+func quiet(tb testing.TB) (keys *apikey.Keys, raw string) {
+	tb.Helper()
+	keys, err := apikey.New(memstore.New(memstore.Config{}), apikey.Config{Prefix: "acme_live", Scopes: []string{"orders:read"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	secret, _, err := keys.Create(background, "ada", apikey.Spec{Scopes: []string{"orders:read"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return keys, secret.Reveal()
+}
+
+// discard is a ResponseWriter that costs nothing.
+type discard struct{ h http.Header }
+
+func (d discard) Header() http.Header         { return d.h }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+// K17: what a request costs cannot creep: the Identity, the context, the
+// request and two header values.
+func TestAllocations(t *testing.T) {
+	keys, raw := quiet(t)
+	good, bad := request("X-API-Key", raw), request("X-API-Key", raw[:len(raw)-6]+"000000")
+	h := keys.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	w := discard{http.Header{}}
+	tests := []struct {
+		name string
+		most float64
+		f    func()
+	}{
+		{"Verify", 1, func() { _, _ = keys.Verify(good) }},
+		{"Middleware", 4, func() { clear(w.h); h.ServeHTTP(w, good) }},
+		{"malformed", 1, func() { _, _ = keys.Verify(bad) }},
+		{"absent", 0, func() { _, _ = keys.Verify(request0) }},
+	}
+	for _, tt := range tests {
+		if got := testing.AllocsPerRun(1000, tt.f); got > tt.most {
+			t.Errorf("%s: %v allocations, want at most %v", tt.name, got, tt.most)
+		}
+	}
+}
+
+var request0 = request()
+
+// K5: unknown and revoked keys, with right checksums, take the same time:
+// medians of interleaved rounds. The measure is shown to see a difference
+// where there is one: a second hash of the key.
+func TestUnknownAndRevokedTakeTheSameTime(t *testing.T) {
+	st := memstore.New(memstore.Config{})
+	keys, err := apikey.New(st, apikey.Config{Prefix: "acme_live", MaxPerOwner: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 200
+	var revoked, unknown [n]*http.Request
+	for i := range n {
+		secret, _, err := keys.Create(background, "ada", apikey.Spec{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revoked[i], unknown[i] = request("X-API-Key", secret.Reveal()), request("X-API-Key", forge(i))
+	}
+	if err := keys.RevokeSubject(background, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	verify := func(requests *[n]*http.Request) func() {
+		return func() {
+			for _, r := range requests {
+				if _, err := keys.Verify(r); authn.AsError(err).Status != 401 {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	twice := func() {
+		verify(&revoked)()
+		for range 10 * n {
+			store.DigestOf(raw60)
+		}
+	}
+	if ratio := medianRatio(verify(&revoked), verify(&unknown)); ratio < 0.6 || ratio > 1.7 {
+		t.Errorf("revoked keys take %.2f times as long as unknown ones", ratio)
+	}
+	if ratio := medianRatio(twice, verify(&unknown)); ratio < 1.7 {
+		t.Errorf("the measure is blind: ten more hashes give a ratio of %.2f", ratio)
+	}
+}
+
+var raw60 = forge(1)
+
+// medianRatio is the median of a's time over b's, in rounds that alternate
+// which comes first.
+func medianRatio(a, b func()) float64 {
+	clock := func(f func()) float64 {
+		start := time.Now()
+		f()
+		return float64(time.Since(start))
+	}
+	ratios := make([]float64, 101)
+	for i := range ratios {
+		if i%2 == 0 {
+			ta := clock(a)
+			ratios[i] = ta / clock(b)
+		} else {
+			tb := clock(b)
+			ratios[i] = clock(a) / tb
+		}
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
+}
+
+// K17: the floor is what no verification can do without: the SHA-256 of the
+// key and a map lookup.
+func BenchmarkVerify(b *testing.B) {
+	keys, raw := quiet(b)
+	known := map[store.Digest]bool{store.DigestOf(raw): true}
+	good, bad := request("X-API-Key", raw), request("X-API-Key", "acme_live_x")
+	h := keys.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	w := discard{http.Header{}}
+	for _, bb := range []struct {
+		name string
+		f    func()
+	}{
+		{"floor", func() { _ = known[store.DigestOf(raw)] }},
+		{"Verify", func() { _, _ = keys.Verify(good) }},
+		{"Middleware", func() { clear(w.h); h.ServeHTTP(w, good) }},
+		{"malformed", func() { _, _ = keys.Verify(bad) }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				bb.f()
+			}
+		})
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	keys, raw := quiet(f)
+	f.Add(raw, "Bearer "+raw)
+	f.Add(raw, "")
+	f.Add("", "Bearer "+raw)
+	f.Add("acme_live_", "bearer  acme_live_x")
+	f.Add("\x00", "Bearer")
+	f.Fuzz(func(t *testing.T, key, authorization string) {
+		r := request()
+		r.Header["X-Api-Key"] = []string{key}
+		r.Header["Authorization"] = []string{authorization}
+		id, err := keys.Verify(r)
+		if err == nil && id.Subject != "ada" || err == nil && key != raw && bearer(authorization) != raw {
+			t.Errorf("%q, %q: %v", key, authorization, id)
+		}
+		if err != nil {
+			switch e := authn.AsError(err); e.Status {
+			case 400, 401:
+			default:
+				t.Errorf("%q, %q: %v", key, authorization, err)
+			}
+		}
+	})
+}
+
+// bearer is the slow, obvious way.
+func bearer(authorization string) string {
+	var scheme, token string
+	if n, _ := fmt.Sscan(authorization, &scheme, &token); n != 2 {
+		return ""
+	}
+	return token
+}
