@@ -76,7 +76,7 @@ func (e *Error) Error() string {
 		text = http.StatusText(e.Status)
 	}
 	text = "authn: " + text
-	if e.Err != nil && e.Err != ErrNoCredential {
+	if e.Err != nil && !errors.Is(e.Err, ErrNoCredential) {
 		text += ": " + e.Err.Error()
 	}
 	return text

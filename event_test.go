@@ -3,6 +3,7 @@ package authn_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -45,7 +46,7 @@ func TestGuardReportsWhatNobodyHas(t *testing.T) {
 				}
 				return
 			}
-			if len(got) != 1 || got[0].Kind != tt.want.Kind || got[0].Reason != tt.want.Reason || got[0].Err != tt.want.Err ||
+			if len(got) != 1 || got[0].Kind != tt.want.Kind || got[0].Reason != tt.want.Reason || !errors.Is(got[0].Err, tt.want.Err) ||
 				got[0].Addr != netip.MustParseAddr("192.0.2.1") || got[0].At.IsZero() {
 				t.Errorf("events %+v, want %+v", got, tt.want)
 			}

@@ -182,13 +182,14 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 type passKey struct{}
 
 // pass is the context of a request that was let through. It is a type of its
-// own, so that the Identity, the way to refuse it later (Allow) and the
-// client's address cost one allocation.
+// own, so that the Identity, the way to refuse it later (Allow), the client's
+// address and header values cost one allocation.
 type pass struct {
 	context.Context
 	id     *Identity
-	policy *policy // that let it through; nil from NewContext
-	peer   string  // the request's RemoteAddr
+	policy *policy   // that let it through; nil from NewContext
+	peer   string    // the request's RemoteAddr
+	fields [2]string // values of response fields, see policy.mark
 }
 
 func (p *pass) Value(key any) any {

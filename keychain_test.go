@@ -200,7 +200,7 @@ func TestZeroKeychainIsRefused(t *testing.T) {
 	if _, err := authn.GenerateKeychain().Seal("", nil, nil); err == nil {
 		t.Error("no purpose is taken")
 	}
-	if authn.GenerateKeychain().KeyID() == authn.GenerateKeychain().KeyID() {
+	if a, b := authn.GenerateKeychain(), authn.GenerateKeychain(); a.KeyID() == b.KeyID() {
 		t.Error("generated keys are alike")
 	}
 }

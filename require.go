@@ -74,7 +74,6 @@ func (g Guard) Require(rules ...Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		mustHandler(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p.mark(w.Header())
 			id, err := p.check(r)
 			if err != nil {
 				p.refuse(w, r, err)
@@ -92,7 +91,6 @@ func (g Guard) Optional() func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		mustHandler(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p.mark(w.Header())
 			id, err := p.identify(r)
 			switch {
 			case err == nil && p.owes(id) != "":
@@ -115,6 +113,7 @@ func (g Guard) Optional() func(http.Handler) http.Handler {
 			case id != nil:
 				p.accept(w, r, id, next)
 			default:
+				p.mark(w.Header(), new([2]string))
 				next.ServeHTTP(w, anonymous(r))
 			}
 		})
@@ -169,7 +168,6 @@ func (g Guard) Check(r *http.Request, rules ...Rule) (*Identity, error) {
 // fields that caches need.
 func (g Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := g.policy("Refuse", nil)
-	p.mark(w.Header())
 	p.refuse(w, r, p.complete(err))
 }
 
@@ -356,12 +354,15 @@ func (p *policy) report(r *http.Request, id *Identity, e *Error) {
 }
 
 func (p *policy) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p.mark(w.Header(), new([2]string))
 	w.Header().Set("Cache-Control", "no-store")
 	p.onError(w, r, AsError(err))
 }
 
 func (p *policy) accept(w http.ResponseWriter, r *http.Request, id *Identity, next http.Handler) {
-	r = r.WithContext(&pass{Context: r.Context(), id: id, policy: p, peer: r.RemoteAddr})
+	pass := &pass{Context: r.Context(), id: id, policy: p, peer: r.RemoteAddr}
+	p.mark(w.Header(), &pass.fields)
+	r = r.WithContext(pass)
 	if p.onAccept != nil {
 		p.onAccept(w, r, id)
 	}
@@ -370,13 +371,14 @@ func (p *policy) accept(w http.ResponseWriter, r *http.Request, id *Identity, ne
 
 // mark tells caches what the answer depends on (RFC 9110 §12.5.5, RFC 9111
 // §3.5), whether or not it was there this time. A handler may set its own.
-func (p *policy) mark(h http.Header) {
+// values is room for the field values, to spare an allocation.
+func (p *policy) mark(h http.Header, values *[2]string) {
 	private := p.private && len(h["Cache-Control"]) == 0
 	if len(h["Vary"]) == 0 && p.varyLine != "" {
-		values := []string{p.varyLine, "private"} // one allocation for both
-		h["Vary"] = values[:1:1]
+		*values = [2]string{p.varyLine, "private"}
+		h["Vary"] = values[0:1:1]
 		if private {
-			h["Cache-Control"] = values[1:]
+			h["Cache-Control"] = values[1:2:2]
 		}
 		return
 	}

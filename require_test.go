@@ -55,12 +55,16 @@ func TestAnswersAreFixed(t *testing.T) {
 			`{"type":"about:blank","title":"Internal Server Error","status":500,"detail":"The server is misconfigured.","error":"internal"}`,
 		},
 		{
-			"scope", ada, nil, []authn.Rule{authn.Scopes("orders:read", "orders:write"), authn.Scopes("admin")}, 403,
+			"scope", ada, nil,
+			[]authn.Rule{authn.Scopes("orders:read", "orders:write"), authn.Scopes("admin")},
+			403,
 			`Bearer realm="api", error="insufficient_scope", error_description="The credential lacks a scope that is needed here.", scope="orders:read orders:write admin"`,
 			`{"type":"about:blank","title":"Forbidden","status":403,"detail":"The credential lacks a scope that is needed here.","error":"insufficient_scope","scope":"orders:read orders:write admin"}`,
 		},
 		{
-			"role", ada, nil, []authn.Rule{authn.AnyRole("admin")}, 403, "",
+			"role", ada, nil,
+			[]authn.Rule{authn.AnyRole("admin")},
+			403, "",
 			`{"type":"about:blank","title":"Forbidden","status":403,"detail":"This is not allowed.","error":"forbidden"}`,
 		},
 		{
@@ -69,7 +73,9 @@ func TestAnswersAreFixed(t *testing.T) {
 			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Another or a more recent proof of identity is needed.","error":"insufficient_user_authentication","factor":"otp"}`,
 		},
 		{
-			"step-up", ada, nil, []authn.Rule{authn.Within(90*time.Second, "otp")}, 401,
+			"step-up", ada, nil,
+			[]authn.Rule{authn.Within(90*time.Second, "otp")},
+			401,
 			`Bearer realm="api", error="insufficient_user_authentication", error_description="Another or a more recent proof of identity is needed.", factor="otp", max_age="90"`,
 			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"Another or a more recent proof of identity is needed.","error":"insufficient_user_authentication","factor":"otp","max_age":90}`,
 		},

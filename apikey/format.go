@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -124,17 +125,13 @@ func (f *format) newKey() authn.Secret {
 func (f *format) assemble(random [32]byte) string {
 	secret := new(big.Int).SetBytes(random[:]).Text(62)
 	key := f.prefix + strings.Repeat("0", secretLen-len(secret)) + secret
-	sum := checksum(key)
+	sum := checksum([]byte(key))
 	return key + "_" + string(sum[:])
 }
 
 // checksum is the CRC-32 (IEEE) of s in base62, most significant digit first.
-func checksum(s string) (sum [sumLen]byte) {
-	crc := ^uint32(0)
-	for i := range len(s) { // crc32.ChecksumIEEE would want a copy of s on the heap
-		crc = crc32.IEEETable[byte(crc)^s[i]] ^ crc>>8
-	}
-	crc = ^crc
+func checksum(s []byte) (sum [sumLen]byte) {
+	crc := crc32.ChecksumIEEE(s)
 	for i := sumLen - 1; i >= 0; i-- {
 		sum[i] = base62[crc%62]
 		crc /= 62
@@ -143,27 +140,24 @@ func checksum(s string) (sum [sumLen]byte) {
 }
 
 // wrong says what is wrong with the look of key, which has f's prefix: "" if nothing.
-func (f *format) wrong(key string) string {
+func (f *format) wrong(key []byte) string {
 	if len(key) != f.length {
 		return "length"
 	}
-	body, sum := key, ""
+	body := key
 	if f.sum {
 		at := len(key) - sumLen
-		body, sum = key[:at-1], key[at:]
-		if key[at-1] != '_' {
+		if body = key[:at-1]; key[at-1] != '_' {
 			return "alphabet"
 		}
-	}
-	for _, part := range [...]string{body[len(f.prefix):], sum} {
-		for i := range len(part) {
-			if !f.letters[part[i]] {
-				return "alphabet"
-			}
+		if sum := checksum(body); !bytes.Equal(key[at:], sum[:]) {
+			return "checksum"
 		}
 	}
-	if want := checksum(body); f.sum && sum != string(want[:]) {
-		return "checksum"
+	for _, c := range body[len(f.prefix):] {
+		if !f.letters[c] {
+			return "alphabet"
+		}
 	}
 	return ""
 }

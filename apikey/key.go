@@ -38,12 +38,14 @@ type Key struct {
 // key is the Key of a record.
 func (k *Keys) key(rec store.APIKey) Key {
 	return Key{
-		ID: rec.ID, Owner: rec.Owner, Name: rec.Name, Hint: rec.Prefix + "…" + rec.LastFour,
+		ID: rec.ID, Owner: rec.Owner, Name: rec.Name, Hint: hint(rec.Prefix, rec.LastFour),
 		Scopes: slices.Clone(rec.Scopes), Metadata: maps.Clone(rec.Metadata),
 		CreatedAt: rec.CreatedAt, EndsAt: k.endsAt(rec), RevokedAt: rec.RevokedAt, ReplacedBy: rec.ReplacedBy,
 		LastUsedAt: rec.LastUsedAt, LastAddr: rec.LastAddr, Uses: rec.Uses,
 	}
 }
+
+func hint(prefix, lastFour string) string { return prefix + "…" + lastFour }
 
 // endsAt is when rec ends by age. An adopted key also ends with its format, at
 // the latest with the last of them.
@@ -79,7 +81,10 @@ func FromContext(ctx context.Context) (Key, bool) {
 	if !ok {
 		return Key{}, false
 	}
-	key := v.keys.key(v.rec)
-	key.EndsAt = v.identity.ExpiresAt
-	return key, true
+	return Key{
+		ID: id.CredentialID, Owner: id.Subject, Name: v.name, Hint: hint(v.prefix, v.lastFour),
+		Scopes: slices.Clone(v.identity.Scopes), Metadata: maps.Clone(v.metadata),
+		CreatedAt: v.createdAt, EndsAt: v.identity.ExpiresAt, ReplacedBy: v.replacedBy,
+		LastUsedAt: v.lastUsedAt, LastAddr: v.lastAddr, Uses: v.uses,
+	}, true
 }

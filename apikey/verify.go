@@ -2,10 +2,13 @@ package apikey
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -15,11 +18,29 @@ import (
 // method is the Method of Identities and events.
 const method = "apikey"
 
-// verified is one allocation for all that a good key needs.
+// verified is one allocation for all that a good key needs: its Identity, and
+// what FromContext shows beside that.
 type verified struct {
-	identity authn.Identity
-	rec      store.APIKey
-	keys     *Keys
+	identity                           authn.Identity
+	keys                               *Keys
+	name, prefix, lastFour, replacedBy string
+	metadata                           map[string]string
+	createdAt, lastUsedAt              time.Time
+	lastAddr                           netip.Addr
+	uses                               int64
+}
+
+func newVerified(k *Keys, rec *store.APIKey, now, end time.Time) *verified {
+	v := &verified{
+		identity: authn.Identity{
+			Subject: rec.Owner, Kind: authn.KindKey, Method: method, CredentialID: rec.ID, Scopes: rec.Scopes,
+			VerifiedAt: now, ExpiresAt: end,
+		},
+		keys: k, name: rec.Name, prefix: rec.Prefix, lastFour: rec.LastFour, replacedBy: rec.ReplacedBy,
+		metadata: rec.Metadata, createdAt: rec.CreatedAt, lastUsedAt: rec.LastUsedAt, lastAddr: rec.LastAddr, uses: rec.Uses,
+	}
+	v.identity.Credential = v
+	return v
 }
 
 // Verify is of [authn.Verifier]: X-API-Key or Authorization: Bearer. A value
@@ -34,14 +55,11 @@ func (k *Keys) Verify(r *http.Request) (*authn.Identity, error) {
 		return nil, authn.ErrNoCredential
 	}
 	now := k.cfg.Now()
-	until, wrong := k.inspect(raw, now)
+	digest, until, wrong := k.inspect(raw, now)
 	if wrong != "" {
 		return nil, k.report(r, authn.Refused(wrong, nil), nil)
 	}
-	digest := store.DigestOf(raw)
-	v := &verified{keys: k} // before the lookup, which copies the record into it
-	rec := &v.rec
-	*rec, err = k.lookup(r.Context(), digest, now)
+	rec, err := k.lookup(r.Context(), digest, now)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, k.report(r, authn.Refused("unknown", nil), nil)
@@ -50,16 +68,14 @@ func (k *Keys) Verify(r *http.Request) (*authn.Identity, error) {
 	case subtle.ConstantTimeCompare(rec.Digest[:], digest[:]) != 1: // a store that answers another's record
 		return nil, k.report(r, authn.Refused("unknown", nil), nil)
 	case !rec.RevokedAt.IsZero():
-		return nil, k.report(r, authn.Refused("revoked", nil), rec)
-	case !rec.Live(k.limits.MaxAge, now):
-		return nil, k.report(r, authn.Refused("expired", nil), rec)
+		return nil, k.report(r, authn.Refused("revoked", nil), &rec)
 	}
-	v.identity = authn.Identity{
-		Subject: rec.Owner, Kind: authn.KindKey, Method: method, CredentialID: rec.ID, Scopes: rec.Scopes,
-		VerifiedAt: now, ExpiresAt: earlier(rec.EndsAt(k.limits.MaxAge), until), Credential: v,
+	end := earlier(rec.EndsAt(k.limits.MaxAge), until)
+	if !end.IsZero() && !now.Before(end) {
+		return nil, k.report(r, authn.Refused("expired", nil), &rec)
 	}
-	k.use(r, rec, now)
-	return &v.identity, nil
+	k.use(r, &rec, now)
+	return &newVerified(k, &rec, now, end).identity, nil
 }
 
 // The two carriers, as net/http spells them.
@@ -112,29 +128,38 @@ func bearerToken(authorization string) string {
 }
 
 // inspect says what is wrong with raw without asking the store, "" if that
-// must decide, and when raw's format ends, zero for never.
-func (k *Keys) inspect(raw string, now time.Time) (until time.Time, wrong string) {
+// must decide; then it answers raw's digest, and when its format ends, zero
+// for never.
+func (k *Keys) inspect(raw string, now time.Time) (digest store.Digest, until time.Time, wrong string) {
 	if len(raw) > maxKeyLen {
-		return time.Time{}, "too long"
+		return digest, until, "too long"
 	}
+	buf := buffers.Get().(*[maxKeyLen]byte)
+	defer buffers.Put(buf)
+	key := buf[:copy(buf[:], raw)]
+	defer clear(key)
 	for i := range k.formats {
 		f := &k.formats[i]
 		if !strings.HasPrefix(raw, f.prefix) {
 			continue
 		}
-		fault := f.wrong(raw)
+		fault := f.wrong(key)
 		if fault == "" && !f.until.IsZero() && !now.Before(f.until) {
 			fault = "legacy format ended"
 		}
 		if fault == "" {
-			return f.until, ""
+			return sha256.Sum256(key), f.until, ""
 		}
 		if wrong == "" {
 			wrong = fault
 		}
 	}
-	return time.Time{}, wrong
+	return digest, until, wrong
 }
+
+// buffers hold a key while it is looked at: CRC-32 and SHA-256 take bytes, and
+// a copy of each request's key would be garbage. They are cleared after use.
+var buffers = sync.Pool{New: func() any { return new([maxKeyLen]byte) }}
 
 // cached is an answer of the store, good while its generation lasts.
 type cached struct {

@@ -28,7 +28,8 @@ type APIKey struct {
 	CreatedAt, ExpiresAt, RevokedAt, LastUsedAt time.Time
 	// ReplacedBy is the ID of the successor, "" if there is none.
 	ReplacedBy string
-	// LastAddr is where it was used last, the zero Addr if that is unknown.
+	// LastAddr is where it was used last, without zone and not IPv4-in-IPv6;
+	// the zero Addr if that is unknown.
 	LastAddr netip.Addr
 	// Uses counts.
 	Uses int64
@@ -78,20 +79,23 @@ type APIKeys interface {
 	APIKey(ctx context.Context, owner, id string) (APIKey, error)
 	// ListAPIKeys is newest first: by CreatedAt, then ID, both descending.
 	ListAPIKeys(ctx context.Context, owner string, p Page) (keys []APIKey, next string, err error)
-	// RotateAPIKey inserts next, and lets the key id name it as its successor
-	// and end at until, or when it would have ended. ErrConflict when id has a
-	// successor, is revoked or has expired; ErrExists as of CreateAPIKey.
+	// RotateAPIKey inserts next, which is owner's, and lets the key id name it
+	// as its successor and end at until, which is set, or at its own ExpiresAt
+	// if that is earlier. ErrConflict when id has a successor, is revoked or
+	// has expired; its age, and a cap, are the caller's. ErrExists as of
+	// CreateAPIKey.
 	RotateAPIKey(ctx context.Context, owner, id string, next APIKey, until, now time.Time) error
 	// RevokeAPIKey sets RevokedAt, once.
 	RevokeAPIKey(ctx context.Context, owner, id string, now time.Time) error
 	// RevokeAPIKeysOf revokes all keys of owner. There may be none.
 	RevokeAPIKeysOf(ctx context.Context, owner string, now time.Time) error
-	// RecordAPIKeyUses adds up uses, at most one for an ID, and moves
-	// LastUsedAt and LastAddr forward, never back, in one write. It answers
-	// the ids that had no use before, and skips unknown ones.
+	// RecordAPIKeyUses adds uses, of which the caller has one for an ID, to
+	// the keys, dead ones included, and moves LastUsedAt and LastAddr together
+	// forward, never back, in one write. It answers the ids that had no use
+	// before, and skips unknown ones. There may be 20 000.
 	RecordAPIKeyUses(ctx context.Context, uses []APIKeyUse) (first []string, err error)
-	// ClaimExpiringAPIKeys answers up to limit keys that are live, have no
-	// successor and end within d, each once, whoever calls: not again for
-	// this d, nor for a longer one.
+	// ClaimExpiringAPIKeys answers up to limit (over 0) keys that are live,
+	// have no successor and end within d, each once, whoever calls: not again
+	// for this d, nor for a longer one.
 	ClaimExpiringAPIKeys(ctx context.Context, d time.Duration, l APIKeyLimits, limit int, now time.Time) ([]APIKey, error)
 }

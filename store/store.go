@@ -9,12 +9,16 @@
 //
 // now is the caller's time, and the one that expiry is compared with. Where a
 // method says "store's clock", the store takes its own. Records are live while
-// now is before their end; at the end they are dead. Times keep microseconds.
+// now is before their end; at the end they are dead. Times are whole
+// microseconds: what is finer, the caller truncates.
+//
+// Names, ids and owners are valid UTF-8 without NUL and compare bytewise.
 //
 // What names one record answers [ErrNotFound] when there is none, or when it
 // is not this owner's. What inserts may answer [ErrExists] and [ErrFull].
-// Revoking may be repeated, and deleting what is gone is fine. Any other error
-// is an outage, and the caller does not know whether the call took effect.
+// Where several fit, any of them is right. Revoking may be repeated, and
+// deleting what is gone is fine. Any other error is an outage, and the caller
+// does not know whether the call took effect.
 //
 // Values are copied when they are written. What is read may share slices and
 // maps with the store: read them only.
@@ -70,8 +74,9 @@ type Store interface {
 }
 
 // Forgetful is a store that loses its records when the process ends. What was
-// signed before Since (whole seconds, rounded down) cannot be known to be
-// still good. A store that wraps a Forgetful one must forward Since.
+// signed before Since cannot be known to be still good; who asks rounds it down
+// to whole seconds, as tokens are dated. A store that wraps a Forgetful one
+// must forward Since.
 type Forgetful interface {
 	Since() time.Time
 }
@@ -80,7 +85,7 @@ type Forgetful interface {
 type Once interface {
 	// ClaimOnce remembers (purpose, d) until then. It answers nil to one
 	// caller and [ErrExists] to all others while now is before until; later
-	// the claim may be made again. A purpose is at most 64 bytes.
+	// the claim may be made again. A purpose is 1 to 64 bytes.
 	ClaimOnce(ctx context.Context, purpose string, d Digest, until, now time.Time) error
 }
 
@@ -118,10 +123,10 @@ func (d *Digest) UnmarshalText(text []byte) (err error) {
 }
 
 // Page asks for a part of a list. Lists answer the cursor of the next part, ""
-// at the end.
+// at the end; a part with a cursor before it is not empty.
 type Page struct {
-	// Cursor is what the list answered before; "" begins. One that the list
-	// has not answered is ErrNotFound.
+	// Cursor is what the list answered before; "" begins. One that names
+	// nothing of this list is ErrNotFound.
 	Cursor string
 	// Limit is how many at most. Defaults to 100; over 1000 is 1000.
 	Limit int

@@ -196,12 +196,26 @@ func (a *apiKeys) RevokeAPIKeysOf(_ context.Context, owner string, now time.Time
 }
 
 func (a *apiKeys) RecordAPIKeyUses(_ context.Context, uses []store.APIKeyUse) (first []string, err error) {
-	for _, use := range uses {
-		row, ok := a.byID.get(use.ID)
-		if !ok {
+	rows := make([]*keyRow, len(uses)) // nil: unknown
+	touched := make(map[*ownerShard]bool)
+	for i, use := range uses {
+		if row, ok := a.byID.get(use.ID); ok {
+			rows[i], touched[row.shard] = row, true
+		}
+	}
+	// All of the batch is one write. Shards are locked in one order, or two
+	// batches would wait for each other.
+	for i := range a.owners {
+		if s := &a.owners[i]; touched[s] {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+		}
+	}
+	for i, use := range uses {
+		row := rows[i]
+		if row == nil {
 			continue
 		}
-		row.shard.mu.Lock()
 		if row.key.Uses == 0 {
 			first = append(first, use.ID)
 		}
@@ -209,7 +223,6 @@ func (a *apiKeys) RecordAPIKeyUses(_ context.Context, uses []store.APIKeyUse) (f
 		if use.At.After(row.key.LastUsedAt) {
 			row.key.LastUsedAt, row.key.LastAddr = use.At, use.Addr
 		}
-		row.shard.mu.Unlock()
 	}
 	return first, nil
 }

@@ -84,7 +84,7 @@ func (s *Store) Run(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		s.once.sweepAll()
+		s.sweepAll()
 		select {
 		case <-ctx.Done():
 			return nil

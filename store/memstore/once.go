@@ -3,6 +3,7 @@ package memstore
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,15 @@ func (o *once) init(max int, now func() time.Time) {
 // ClaimOnce is of store.Once.
 func (o *once) ClaimOnce(_ context.Context, purpose string, d store.Digest, until, now time.Time) error {
 	key := claimKey{purpose, d}
+	err := o.claim(key, until, now)
+	if errors.Is(err, store.ErrFull) { // what may go may lie in other shards
+		o.sweepAll()
+		err = o.claim(key, until, now)
+	}
+	return err
+}
+
+func (o *once) claim(key claimKey, until, now time.Time) error {
 	s := &o.shards[maphash.Comparable(o.seed, key)%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,123 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn/store"
+)
+
+// lifecycle is what store.Store has besides the concerns.
+type lifecycle interface {
+	Open(ctx context.Context) error
+	Run(ctx context.Context) error
+	Check(ctx context.Context) error
+}
+
+// cleaningTime is what a store gets for its first round of deleting.
+const cleaningTime = 50 * time.Millisecond
+
+func storeCases() []testCase[lifecycle] {
+	return []testCase[lifecycle]{
+		{
+			name: "open_may_be_repeated",
+			rule: "Open may be repeated",
+			test: openMayBeRepeated,
+		},
+		{
+			name: "ten_may_open_at_once",
+			rule: "ten instances may call Open at once",
+			test: tenMayOpenAtOnce,
+		},
+		{
+			name: "open_keeps_the_records",
+			rule: "Open creates or migrates what the store needs, and nothing else",
+			test: openKeepsTheRecords,
+		},
+		{
+			name: "check_of_a_good_store",
+			rule: "Check says whether the store can be reached and keeps its promises",
+			test: checkOfAGoodStore,
+		},
+		{
+			name: "run_ends_with_its_context",
+			rule: "Run deletes until ctx ends; then it answers nil",
+			test: runEndsWithItsContext,
+		},
+	}
+}
+
+func openMayBeRepeated(t *testing.T, s lifecycle) {
+	for i := range 3 {
+		wantErr(t, s.Open(t.Context()), nil, "Open, call %d", i+1)
+	}
+	wantErr(t, s.Check(t.Context()), nil, "Check after Open")
+}
+
+func tenMayOpenAtOnce(t *testing.T, s lifecycle) {
+	never := errors.New("no error")
+	if won := winners(t, 10, never, func(int) error { return s.Open(t.Context()) }); len(won) != 10 {
+		t.Errorf("%d of 10 calls of Open answered nil", len(won))
+	}
+	wantErr(t, s.Check(t.Context()), nil, "Check after Open")
+}
+
+// openKeepsTheRecords leaves a record with whichever concern there is.
+func openKeepsTheRecords(t *testing.T, s lifecycle) {
+	now := today()
+	keys, _ := s.(store.APIKeys)
+	once, _ := s.(store.Once)
+	if keys != nil {
+		create(t, keys, newKey("ann", "kept", now))
+	}
+	if once != nil {
+		must(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), "ClaimOnce")
+	}
+	must(t, s.Open(t.Context()), "Open")
+	if keys != nil {
+		wantKey(t, read(t, keys, "ann", "kept"), newKey("ann", "kept", now))
+	}
+	if once != nil {
+		wantErr(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), store.ErrExists, "the claim made before Open")
+	}
+}
+
+func checkOfAGoodStore(t *testing.T, s lifecycle) {
+	for range 2 {
+		wantErr(t, s.Check(t.Context()), nil, "Check")
+	}
+}
+
+func runEndsWithItsContext(t *testing.T, s lifecycle) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantErr(t, s.Run(ended), nil, "Run with a context that had ended")
+
+	late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	wantErr(t, s.Run(late), nil, "Run with a deadline")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	answer := make(chan error, 1)
+	go func() { answer <- s.Run(ctx) }()
+	wantErr(t, s.Check(t.Context()), nil, "Check beside Run")
+	cancel()
+	select {
+	case err := <-answer:
+		wantErr(t, err, nil, "Run when its context was cancelled")
+	case <-time.After(10 * time.Second):
+		t.Error("Run still runs 10 s after its context was cancelled")
+	}
+}
+
+// clean lets a store that has Run delete what it wants to.
+func clean(t *testing.T, s any) {
+	t.Helper()
+	if r, ok := s.(interface{ Run(context.Context) error }); ok {
+		ctx, cancel := context.WithTimeout(t.Context(), cleaningTime)
+		defer cancel()
+		must(t, r.Run(ctx), "Run")
+	}
+}
