@@ -64,8 +64,9 @@ func TestUsesAreOneWriteAnInterval(t *testing.T) {
 	if n, m := w.record(keyA.ID).Uses, w.record(keyB.ID).Uses; n != 5010 || m != 5000 {
 		t.Errorf("%d and %d uses, want 5010 and 5000", n, m)
 	}
-	if err := w.keys.Close(context.Background()); err != nil || w.st.flushes.Load() != 2 {
-		t.Errorf("Close with nothing to write: %v, %d writes", err, w.st.flushes.Load())
+	before := w.st.flushes.Load()
+	if err := w.keys.Close(context.Background()); err != nil || w.st.flushes.Load() != before {
+		t.Errorf("Close with nothing to write: %v, %d writes", err, w.st.flushes.Load()-before)
 	}
 }
 
