@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/apikey"
 	"github.com/gatehouse-go/authn/authntest"
+	"github.com/gatehouse-go/authn/store/memstore"
 )
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
@@ -236,4 +238,34 @@ func TestHandlerRefusesBadInput(t *testing.T) {
 	if n := len(w.events.Events(authn.EventOutage)) - before; n != 1 {
 		t.Errorf("%d outages, want 1", n)
 	}
+}
+
+// K14: whatever comes, the answer is one of a few, nothing panics, and nobody
+// gets a key of another.
+func FuzzHandler(f *testing.F) {
+	keys, err := apikey.New(memstore.New(memstore.Config{}), apikey.Config{Prefix: "acme_live", Scopes: []string{"orders:read"}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	ada := authn.User("ada", "session", authn.Factor{Name: "pwd", At: time.Now()})
+	h := authn.Require(verifier{ada})(keys.Handler())
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		u, err := url.ParseRequestURI(path)
+		if err != nil {
+			return
+		}
+		r.Method, r.URL = method, u
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		switch w.Code {
+		case 200, 201, 204, 307, 400, 403, 404, 405, 409:
+		default:
+			t.Errorf("%s %s %s: %d %s", method, path, body, w.Code, w.Body)
+		}
+		if w.Code == 201 && !strings.Contains(w.Body.String(), `"owner":"ada"`) {
+			t.Errorf("%s %s %s: %s", method, path, body, w.Body)
+		}
+	})
 }
