@@ -7,7 +7,8 @@ import (
 )
 
 // Client is where a request comes from. Limits, events and sessions read it
-// and nothing else. Behind a proxy, package clientip finds it.
+// and nothing else. Behind a proxy, the host finds it and puts it into the
+// context by [WithClient]: no header field is believed unasked.
 type Client struct {
 	// Addr is the address, without zone, IPv4-mapped IPv6 as IPv4. It is
 	// invalid (the zero Addr) when there is none, as over a Unix socket.
@@ -44,8 +45,8 @@ func clientOfPeer(remoteAddr string) Client {
 
 type clientKey struct{}
 
-// ClientOf is the Client in r's context, where package clientip put it, else
-// that of r.RemoteAddr. It reads no header field.
+// ClientOf is the Client in r's context, where [WithClient] put it, else that of
+// r.RemoteAddr. It reads no header field.
 func ClientOf(r *http.Request) Client {
 	if c, ok := r.Context().Value(clientKey{}).(Client); ok {
 		return c

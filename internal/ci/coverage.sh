@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 profile=$(mktemp)
-trap 'rm -f "$profile"' EXIT
-go test -coverpkg=./... -coverprofile="$profile" ./... >/dev/null
+trap 'rm -f "$profile" "$profile.out"' EXIT
+go test -coverpkg=./... -coverprofile="$profile" ./... >"$profile.out" || { cat "$profile.out" >&2; exit 1; }
 # A block that several test binaries report counts once, covered if any of them ran it.
 awk '
   /^mode:/ { next }
