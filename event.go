@@ -95,8 +95,8 @@ func Tee(fs ...EventFunc) EventFunc {
 	}
 }
 
-// Slog writes each event as one record with attributes, "authn: " and the kind
-// as its message: outages at level Error; refusals, denials, reuse, locks,
+// Slog writes each event as one record with the message "authn" and attributes,
+// the first of which is event, the kind: outages at level Error; refusals, denials, reuse, locks,
 // limits and warnings at Warn; the rest at Info. A nil l is slog.Default().
 func Slog(l *slog.Logger) EventFunc {
 	return func(ctx context.Context, e Event) {
@@ -133,7 +133,7 @@ func Slog(l *slog.Logger) EventFunc {
 		if e.Err != nil {
 			text("error", e.Err.Error())
 		}
-		l.LogAttrs(ctx, level, "authn: "+string(e.Kind), attrs...)
+		l.LogAttrs(ctx, level, "authn", attrs...)
 	}
 }
 

@@ -80,9 +80,9 @@ func TestSlogWritesAttributes(t *testing.T) {
 	})
 	log(t.Context(), authn.Event{Kind: authn.EventOutage, Err: errDown})
 	log(t.Context(), authn.Event{Kind: authn.EventRefused, Reason: "two\nlines"})
-	want := `level=INFO msg="authn: expiring" event=expiring subject=ada subject_kind=key name_mac=mac actor=eve method=apikey credential_id=key_1 addr=192.0.2.1 reason="within 24h0m0s" expires_at=2026-11-22T12:00:00.000Z
-level=ERROR msg="authn: outage" event=outage error="dial tcp 10.1.2.3:5432: connection refused"
-level=WARN msg="authn: refused" event=refused reason="two\nlines"
+	want := `level=INFO msg=authn event=expiring subject=ada subject_kind=key name_mac=mac actor=eve method=apikey credential_id=key_1 addr=192.0.2.1 reason="within 24h0m0s" expires_at=2026-11-22T12:00:00.000Z
+level=ERROR msg=authn event=outage error="dial tcp 10.1.2.3:5432: connection refused"
+level=WARN msg=authn event=refused reason="two\nlines"
 `
 	if got := out.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

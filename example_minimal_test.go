@@ -14,11 +14,8 @@ import (
 // A whole program.
 func Example_minimal() {
 	keys := authn.Must(apikey.New(memstore.New(memstore.Config{}), apikey.Config{Prefix: "acme_dev", Scopes: []string{"orders:read"}}))
-	secret, _, err := keys.Create(context.Background(), "ada", apikey.Spec{Name: "laptop", Scopes: []string{"orders:read"}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("curl -H 'X-API-Key: " + secret.Reveal() + "' localhost:8080/orders")
+	key := authn.Must(keys.Create(context.Background(), "ada", apikey.Spec{Name: "laptop", Scopes: []string{"orders:read"}}))
+	fmt.Println("curl -H 'X-API-Key: " + key.Secret.Reveal() + "' localhost:8080/orders")
 
 	orders := func(w http.ResponseWriter, r *http.Request) {
 		id, _ := authn.FromContext(r.Context())

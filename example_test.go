@@ -39,7 +39,7 @@ func Example() {
 	keys := authn.Must(apikey.New(memstore.New(memstore.Config{}), apikey.Config{
 		Prefix: "acme_live", Scopes: []string{"orders:read", "orders:write"},
 	}))
-	secret, _, err := keys.Create(context.Background(), "ada", apikey.Spec{Name: "ci", Scopes: []string{"orders:read"}})
+	key, err := keys.Create(context.Background(), "ada", apikey.Spec{Name: "ci", Scopes: []string{"orders:read"}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,9 +49,9 @@ func Example() {
 	mux.Handle("GET /orders", authn.Require(keys, authn.Scopes("orders:read"))(http.HandlerFunc(orders)))
 	mux.Handle("POST /orders", authn.Require(keys, authn.Scopes("orders:write"))(http.HandlerFunc(orders)))
 
-	try(mux, "GET", "/orders", "X-API-Key", secret.Reveal())
+	try(mux, "GET", "/orders", "X-API-Key", key.Secret.Reveal())
 	try(mux, "GET", "/orders")
-	try(mux, "POST", "/orders", "X-API-Key", secret.Reveal())
+	try(mux, "POST", "/orders", "X-API-Key", key.Secret.Reveal())
 	// Output:
 	// 200 orders of ada, by apikey
 	// 401 {"type":"about:blank","title":"Unauthorized","status":401,"detail":"Authentication is required."}

@@ -54,7 +54,7 @@ func (p Partner) sign(r *http.Request) []byte {
 // credential that is present decides, good or bad.
 func ExampleVerifier() {
 	keys := authn.Must(apikey.New(memstore.New(memstore.Config{}), apikey.Config{Prefix: "acme_live"}))
-	secret, _, err := keys.Create(context.Background(), "ada", apikey.Spec{Name: "ci"})
+	key, err := keys.Create(context.Background(), "ada", apikey.Spec{Name: "ci"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -64,8 +64,8 @@ func ExampleVerifier() {
 
 	signature := hex.EncodeToString(partner.sign(authn.Must(http.NewRequest("GET", "/orders", nil))))
 	try(h, "GET", "/orders", "X-Partner-Signature", signature)
-	try(h, "GET", "/orders", "X-API-Key", secret.Reveal())
-	try(h, "GET", "/other", "X-Partner-Signature", signature, "X-API-Key", secret.Reveal())
+	try(h, "GET", "/orders", "X-API-Key", key.Secret.Reveal())
+	try(h, "GET", "/other", "X-Partner-Signature", signature, "X-API-Key", key.Secret.Reveal())
 	try(h, "GET", "/orders")
 	// Output:
 	// 200 orders of globex, by partner

@@ -2,7 +2,8 @@
 // tokens. Start with [New]; [Keys] is an [authn.Verifier].
 //
 //	keys, err := apikey.New(st, apikey.Config{Prefix: "acme_live", Scopes: []string{"orders:read"}})
-//	secret, key, err := keys.Create(ctx, "ada", apikey.Spec{Name: "ci", Scopes: []string{"orders:read"}})
+//	key, err := keys.Create(ctx, "ada", apikey.Spec{Name: "ci", Scopes: []string{"orders:read"}})
+//	fmt.Println(key.Secret.Reveal()) // shown once
 //	mux.Handle("GET /orders", authn.Require(keys, authn.Scopes("orders:read"))(orders))
 //
 // # Keys
@@ -82,7 +83,8 @@ type Config struct {
 	// is sent. Defaults to 14, 3 and 1 days.
 	WarnBefore []time.Duration
 	// Managers are kinds that may use [Keys.Handler] beside KindUser, and
-	// without the fresh factor that a KindUser needs.
+	// without the fresh factor that a KindUser needs. With KindKey in it, any
+	// key manages its owner's keys: let the route want a scope for that.
 	Managers []authn.Kind
 	// Grantable says which scopes id may give to a key, within Scopes. nil:
 	// those that id has itself. It is asked whenever ctx carries an Identity.

@@ -45,7 +45,7 @@ func TestRevocationEndsTheCache(t *testing.T) {
 		"Revoke":        func(w *world, id string) error { return w.keys.Revoke(context.Background(), "ada", id) },
 		"RevokeSubject": func(w *world, _ string) error { return w.keys.RevokeSubject(context.Background(), "ada") },
 		"Rotate": func(w *world, id string) error {
-			_, _, err := w.keys.Rotate(context.Background(), "ada", id, 0)
+			_, err := w.keys.Rotate(context.Background(), "ada", id, 0)
 			return err
 		},
 	} {

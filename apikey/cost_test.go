@@ -20,11 +20,11 @@ func quiet(tb testing.TB) (keys *apikey.Keys, raw string) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	secret, _, err := keys.Create(background, "ada", apikey.Spec{Scopes: []string{"orders:read"}})
+	key, err := keys.Create(background, "ada", apikey.Spec{Scopes: []string{"orders:read"}})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return keys, secret.Reveal()
+	return keys, key.Secret.Reveal()
 }
 
 // discard is a ResponseWriter that costs nothing.
@@ -72,11 +72,11 @@ func TestUnknownAndRevokedTakeTheSameTime(t *testing.T) {
 	const n = 200
 	var revoked, unknown [n]*http.Request
 	for i := range n {
-		secret, _, err := keys.Create(background, "ada", apikey.Spec{})
+		key, err := keys.Create(background, "ada", apikey.Spec{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		revoked[i], unknown[i] = request("X-API-Key", secret.Reveal()), request("X-API-Key", forge(i))
+		revoked[i], unknown[i] = request("X-API-Key", key.Secret.Reveal()), request("X-API-Key", forge(i))
 	}
 	if err := keys.RevokeSubject(background, "ada"); err != nil {
 		t.Fatal(err)

@@ -41,27 +41,27 @@ func ExampleNew() {
 		fmt.Println(w.Code, w.Body)
 	}
 
-	secret, key, err := keys.Create(ctx, "ada", apikey.Spec{Name: "ci", Scopes: []string{"orders:read"}})
+	key, err := keys.Create(ctx, "ada", apikey.Spec{Name: "ci", Scopes: []string{"orders:read"}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("shown once:", len(secret.Reveal()), "characters; in a log:", secret)
-	get(secret)
+	fmt.Println("shown once:", len(key.Secret.Reveal()), "characters; in a log:", key.Secret)
+	get(key.Secret)
 
-	successor, next, err := keys.Rotate(ctx, "ada", key.ID, time.Hour)
+	next, err := keys.Rotate(ctx, "ada", key.ID, time.Hour)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	get(secret) // for an hour
-	get(successor)
+	get(key.Secret) // for an hour
+	get(next.Secret)
 
 	if err := keys.Revoke(ctx, "ada", next.ID); err != nil {
 		fmt.Println(err)
 		return
 	}
-	get(successor)
+	get(next.Secret)
 	// Output:
 	// shown once: 60 characters; in a log: [redacted]
 	// 200 orders of ada, by the key "ci"

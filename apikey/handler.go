@@ -30,7 +30,8 @@ const (
 //	DELETE /{id}               204
 //
 // Key is the JSON of [Key]. A KindUser needs a factor that was proven within
-// 15 min (else 401, RFC 9470); Config.Managers names kinds that need none;
+// 15 min (else 401, RFC 9470); Config.Managers names kinds that need none, and
+// whose routes should want a scope, since revoking is not capped by scopes;
 // others get 403. Scopes are capped as in Create. Bodies are up to 64 KiB of
 // application/json without unknown members. Errors are as of
 // authn.WriteError, and answers are not to be cached.
@@ -95,8 +96,8 @@ func (k *Keys) serveCreate(w http.ResponseWriter, r *http.Request) {
 		k.fail(w, r, err)
 		return
 	}
-	secret, key, err := k.Create(r.Context(), owner(r), Spec(body))
-	k.answerSecret(w, r, secret, key, err)
+	key, err := k.Create(r.Context(), owner(r), Spec(body))
+	k.answerIssued(w, r, key, err)
 }
 
 func (k *Keys) serveRotate(w http.ResponseWriter, r *http.Request) {
@@ -112,8 +113,8 @@ func (k *Keys) serveRotate(w http.ResponseWriter, r *http.Request) {
 		k.fail(w, r, invalid("grace_seconds is 0 or more"))
 		return
 	}
-	secret, key, err := k.Rotate(r.Context(), owner(r), r.PathValue("id"), time.Duration(body.GraceSeconds)*time.Second)
-	k.answerSecret(w, r, secret, key, err)
+	key, err := k.Rotate(r.Context(), owner(r), r.PathValue("id"), time.Duration(body.GraceSeconds)*time.Second)
+	k.answerIssued(w, r, key, err)
 }
 
 func (k *Keys) serveRevoke(w http.ResponseWriter, r *http.Request) {
@@ -125,8 +126,8 @@ func (k *Keys) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// answerSecret is the one answer that shows a key.
-func (k *Keys) answerSecret(w http.ResponseWriter, r *http.Request, secret authn.Secret, key Key, err error) {
+// answerIssued is the one answer that shows a key.
+func (k *Keys) answerIssued(w http.ResponseWriter, r *http.Request, key Issued, err error) {
 	if err != nil {
 		k.fail(w, r, err)
 		return
@@ -134,7 +135,7 @@ func (k *Keys) answerSecret(w http.ResponseWriter, r *http.Request, secret authn
 	writeJSON(w, http.StatusCreated, struct {
 		Secret string `json:"secret"`
 		Key
-	}{secret.Reveal(), key})
+	}{key.Secret.Reveal(), key.Key})
 }
 
 // fail answers err; an outage is also an event.

@@ -35,6 +35,13 @@ type Key struct {
 	Uses       int64      `json:"uses"`
 }
 
+// Issued is a key that was just made. Its Secret is in no store and no log:
+// show it now, once.
+type Issued struct {
+	Secret authn.Secret `json:"-"`
+	Key
+}
+
 // key is the Key of a record.
 func (k *Keys) key(rec store.APIKey) Key {
 	return Key{

@@ -146,11 +146,11 @@ func (w *world) create(change ...func(s *apikey.Spec)) (string, apikey.Key) {
 	for _, f := range change {
 		f(&spec)
 	}
-	secret, key, err := w.keys.Create(context.Background(), "ada", spec)
+	key, err := w.keys.Create(context.Background(), "ada", spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return secret.Reveal(), key
+	return key.Secret.Reveal(), key.Key
 }
 
 // status is what a request with these fields is answered with by keys.

@@ -14,16 +14,16 @@ import (
 // Create makes a key for owner and answers it, this once. When ctx carries an
 // Identity, that is the creator, and Config.Grantable says what it may give.
 // ErrScope, store.ErrLimit, or a 400 for what Spec forbids.
-func (k *Keys) Create(ctx context.Context, owner string, s Spec) (authn.Secret, Key, error) {
+func (k *Keys) Create(ctx context.Context, owner string, s Spec) (Issued, error) {
 	secret := k.formats[0].newKey()
 	raw := secret.Reveal()
 	rec, err := k.insert(ctx, owner, s, store.APIKey{
 		Digest: store.DigestOf(raw), Prefix: k.formats[0].prefix, LastFour: raw[len(raw)-4:],
 	})
 	if err != nil {
-		return authn.Secret{}, Key{}, err
+		return Issued{}, err
 	}
-	return secret, k.key(rec), nil
+	return Issued{secret, k.key(rec)}, nil
 }
 
 // Adopt takes in a key of an older system by the SHA-256 of the whole key, so
@@ -50,7 +50,7 @@ func (k *Keys) insert(ctx context.Context, owner string, s Spec, rec store.APIKe
 	if err := s.check(now); err != nil {
 		return store.APIKey{}, err
 	}
-	if err := k.mayGrant(ctx, s.Scopes); err != nil {
+	if err := k.mayGrant(ctx, owner, s.Scopes); err != nil {
 		return store.APIKey{}, err
 	}
 	rec.ID, rec.Owner, rec.Name = newID(), owner, s.Name
@@ -66,9 +66,9 @@ func (k *Keys) insert(ctx context.Context, owner string, s Spec, rec store.APIKe
 }
 
 // mayGrant says whether a key may have scopes here and now.
-func (k *Keys) mayGrant(ctx context.Context, scopes []string) error {
+func (k *Keys) mayGrant(ctx context.Context, owner string, scopes []string) error {
 	if !within(scopes, k.cfg.Scopes) {
-		return ErrScope
+		return k.deny(ctx, owner)
 	}
 	creator, ok := authn.FromContext(ctx)
 	if !ok {
@@ -82,9 +82,15 @@ func (k *Keys) mayGrant(ctx context.Context, scopes []string) error {
 		}
 	}
 	if !within(scopes, granted) {
-		return ErrScope
+		return k.deny(ctx, owner)
 	}
 	return nil
+}
+
+// deny is ErrScope with its event: somebody tries to widen what a key may do.
+func (k *Keys) deny(ctx context.Context, owner string) error {
+	k.send(ctx, authn.Event{Kind: authn.EventDenied, Subject: owner, Reason: "scope not grantable"})
+	return ErrScope
 }
 
 // newID is public: 130 random bits.
@@ -95,20 +101,20 @@ func newID() string { return "key_" + strings.ToLower(rand.Text()) }
 // after grace, or when it would have ended. Of concurrent rotations one wins.
 // store.ErrNotFound: not owner's; store.ErrConflict: rotated already, or dead;
 // ErrScope: the creator in ctx may not give these scopes.
-func (k *Keys) Rotate(ctx context.Context, owner, id string, grace time.Duration) (authn.Secret, Key, error) {
+func (k *Keys) Rotate(ctx context.Context, owner, id string, grace time.Duration) (Issued, error) {
 	if grace < 0 {
-		return authn.Secret{}, Key{}, invalid("the grace of a rotation is negative")
+		return Issued{}, invalid("the grace of a rotation is negative")
 	}
 	old, err := k.find(ctx, owner, id)
 	if err != nil {
-		return authn.Secret{}, Key{}, err
+		return Issued{}, err
 	}
 	now := k.now()
 	if end := k.endsAt(old); !end.IsZero() && !now.Before(end) {
-		return authn.Secret{}, Key{}, fmt.Errorf("authn/apikey: rotate: the key has ended: %w", store.ErrConflict)
+		return Issued{}, fmt.Errorf("authn/apikey: rotate: the key has ended: %w", store.ErrConflict)
 	}
-	if err := k.mayGrant(ctx, old.Scopes); err != nil {
-		return authn.Secret{}, Key{}, err
+	if err := k.mayGrant(ctx, owner, old.Scopes); err != nil {
+		return Issued{}, err
 	}
 	secret := k.formats[0].newKey()
 	raw := secret.Reveal()
@@ -122,12 +128,12 @@ func (k *Keys) Rotate(ctx context.Context, owner, id string, grace time.Duration
 	err = k.st.RotateAPIKey(ctx, owner, id, next, now.Add(grace).Truncate(time.Microsecond), now)
 	k.written()
 	if err != nil {
-		return authn.Secret{}, Key{}, fmt.Errorf("authn/apikey: rotate: %w", err)
+		return Issued{}, fmt.Errorf("authn/apikey: rotate: %w", err)
 	}
 	k.send(ctx, authn.Event{
 		Kind: authn.EventRotated, Subject: owner, CredentialID: id, Reason: "replaced by " + next.ID, ExpiresAt: k.endsAt(next),
 	})
-	return secret, k.key(next), nil
+	return Issued{secret, k.key(next)}, nil
 }
 
 // Revoke ends the key id at once. It may be repeated. store.ErrNotFound: not

@@ -60,7 +60,7 @@ func TestScopesAreCapped(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, tt.config)
-			_, key, err := w.keys.Create(tt.ctx, "ada", apikey.Spec{Scopes: tt.scopes})
+			key, err := w.keys.Create(tt.ctx, "ada", apikey.Spec{Scopes: tt.scopes})
 			if tt.name == "the host refuses" {
 				if authn.AsError(err).Status != 403 {
 					t.Errorf("err = %v", err)
@@ -72,6 +72,9 @@ func TestScopesAreCapped(t *testing.T) {
 			}
 			if err != nil && w.st.writes.Load() != 0 {
 				t.Error("the store was asked")
+			}
+			if denied := w.events.Events(authn.EventDenied); (len(denied) == 1) != errors.Is(err, apikey.ErrScope) {
+				t.Errorf("events %+v", denied)
 			}
 		})
 	}
@@ -88,7 +91,7 @@ func TestCapIsExactUnderRaces(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			_, _, err := w.keys.Create(background, "ada", apikey.Spec{})
+			_, err := w.keys.Create(background, "ada", apikey.Spec{})
 			switch {
 			case err == nil:
 				created.Add(1)
@@ -106,7 +109,7 @@ func TestCapIsExactUnderRaces(t *testing.T) {
 	if n := len(w.events.Events(authn.EventCreated)); n != 5 {
 		t.Errorf("%d events", n)
 	}
-	if _, _, err := w.keys.Create(background, "bob", apikey.Spec{}); err != nil {
+	if _, err := w.keys.Create(background, "bob", apikey.Spec{}); err != nil {
 		t.Errorf("another owner: %v", err)
 	}
 }
@@ -147,7 +150,7 @@ func TestBadInputIsRefusedBeforeTheStore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(cfg *apikey.Config) { cfg.Scopes = []string{"a", "b", "c", "d", "e", "f"} })
-			_, _, err := w.keys.Create(background, tt.owner, tt.spec)
+			_, err := w.keys.Create(background, tt.owner, tt.spec)
 			if tt.name == "65 scopes" { // each once is fine
 				if err != nil && !errors.Is(err, apikey.ErrScope) {
 					t.Error(err)
@@ -164,13 +167,13 @@ func TestBadInputIsRefusedBeforeTheStore(t *testing.T) {
 	}
 	w := newWorld(t, nil)
 	good := apikey.Spec{Name: "Zoë's 🗝️ '; DROP TABLE keys;--", Metadata: map[string]string{"note": "line\nline"}}
-	if _, key, err := w.keys.Create(background, "ada 🗝️", good); err != nil || key.Name != good.Name {
+	if key, err := w.keys.Create(background, "ada 🗝️", good); err != nil || key.Name != good.Name {
 		t.Errorf("%+v, %v", key, err)
 	}
 	for _, id := range []string{"", "x\x00", "\xff", strings.Repeat("x", 65)} {
 		for name, err := range map[string]error{
 			"Revoke": w.keys.Revoke(background, "ada", id),
-			"Rotate": third(w.keys.Rotate(background, "ada", id, 0)),
+			"Rotate": second(w.keys.Rotate(background, "ada", id, 0)),
 			"List":   third(w.keys.List(background, "ada", store.Page{Cursor: "x" + id + "\x00"})),
 		} {
 			if !errors.Is(err, store.ErrNotFound) {
@@ -183,6 +186,7 @@ func TestBadInputIsRefusedBeforeTheStore(t *testing.T) {
 	}
 }
 
+func second[A any](_ A, err error) error        { return err }
 func third[A, B any](_ A, _ B, err error) error { return err }
 
 // K11: the successor has the name, scopes, metadata and lifetime of the old
@@ -194,7 +198,7 @@ func TestRotateOverlaps(t *testing.T) {
 		s.Metadata = map[string]string{"plan": "pro"}
 	})
 	w.clock.advance(10 * day)
-	secret, next, err := w.keys.Rotate(background, "ada", key.ID, time.Hour)
+	next, err := w.keys.Rotate(background, "ada", key.ID, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,11 +210,11 @@ func TestRotateOverlaps(t *testing.T) {
 		t.Errorf("old key %+v", was)
 	}
 	w.clock.advance(time.Hour - time.Microsecond)
-	if a, b := status(w.keys, "X-API-Key", old), status(w.keys, "X-API-Key", secret.Reveal()); a != 200 || b != 200 {
+	if a, b := status(w.keys, "X-API-Key", old), status(w.keys, "X-API-Key", next.Secret.Reveal()); a != 200 || b != 200 {
 		t.Errorf("in the grace period: %d, %d", a, b)
 	}
 	w.clock.advance(time.Microsecond)
-	if a, b := status(w.keys, "X-API-Key", old), status(w.keys, "X-API-Key", secret.Reveal()); a != 401 || b != 200 {
+	if a, b := status(w.keys, "X-API-Key", old), status(w.keys, "X-API-Key", next.Secret.Reveal()); a != 401 || b != 200 {
 		t.Errorf("at the deadline: %d, %d", a, b)
 	}
 	e := w.events.Events(authn.EventRotated)
@@ -231,7 +235,7 @@ func TestRotateRefuses(t *testing.T) {
 		grace   time.Duration
 		want    error
 	}{
-		{"twice", func(w *world, id string) { _, _, _ = w.keys.Rotate(background, "ada", id, time.Hour) }, background, "ada", 0, store.ErrConflict},
+		{"twice", func(w *world, id string) { _, _ = w.keys.Rotate(background, "ada", id, time.Hour) }, background, "ada", 0, store.ErrConflict},
 		{"revoked", func(w *world, id string) { _ = w.keys.Revoke(background, "ada", id) }, background, "ada", 0, store.ErrConflict},
 		{"expired", func(w *world, _ string) { w.clock.advance(30 * day) }, background, "ada", 0, store.ErrConflict},
 		{"foreign", nil, background, "eve", 0, store.ErrNotFound},
@@ -246,8 +250,8 @@ func TestRotateRefuses(t *testing.T) {
 				tt.prepare(w, key.ID)
 			}
 			before, _, _ := w.keys.List(background, "ada", store.Page{})
-			secret, _, err := w.keys.Rotate(tt.ctx, tt.owner, key.ID, tt.grace)
-			if tt.want != nil && !errors.Is(err, tt.want) || err == nil || !secret.IsZero() {
+			next, err := w.keys.Rotate(tt.ctx, tt.owner, key.ID, tt.grace)
+			if tt.want != nil && !errors.Is(err, tt.want) || err == nil || !next.Secret.IsZero() {
 				t.Errorf("err = %v, want %v", err, tt.want)
 			}
 			if after, _, _ := w.keys.List(background, "ada", store.Page{}); len(after) != len(before) {
@@ -258,7 +262,7 @@ func TestRotateRefuses(t *testing.T) {
 	w := newWorld(t, func(cfg *apikey.Config) { cfg.MaxAge = 40 * day })
 	_, key := w.create()
 	w.clock.advance(40 * day)
-	if _, _, err := w.keys.Rotate(background, "ada", key.ID, 0); !errors.Is(err, store.ErrConflict) {
+	if _, err := w.keys.Rotate(background, "ada", key.ID, 0); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a key that MaxAge has ended: %v", err)
 	}
 }
@@ -271,7 +275,7 @@ func TestOneOfManyRotationsWins(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			_, _, err := w.keys.Rotate(background, "ada", key.ID, time.Hour)
+			_, err := w.keys.Rotate(background, "ada", key.ID, time.Hour)
 			switch {
 			case err == nil:
 				won.Add(1)
@@ -328,7 +332,7 @@ func TestRevokeSubject(t *testing.T) {
 		raw, _ := w.create()
 		hers = append(hers, raw)
 	}
-	other, _, err := w.keys.Create(background, "bob", apikey.Spec{})
+	other, err := w.keys.Create(background, "bob", apikey.Spec{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +344,7 @@ func TestRevokeSubject(t *testing.T) {
 			t.Errorf("hers: %d", got)
 		}
 	}
-	if got := status(w.keys, "X-API-Key", other.Reveal()); got != 200 {
+	if got := status(w.keys, "X-API-Key", other.Secret.Reveal()); got != 200 {
 		t.Errorf("bob's: %d", got)
 	}
 	if err := w.keys.RevokeSubject(background, "nobody"); err != nil {
@@ -390,11 +394,11 @@ func TestEventsNameKeyActorAndAddress(t *testing.T) {
 	admin := authn.User("admin", "session")
 	admin.Scopes = []string{"orders:read"}
 	h := authn.Require(verifier{admin})(handlerFunc(func(ctx context.Context) {
-		_, key, err := w.keys.Create(ctx, "ada", apikey.Spec{Scopes: []string{"orders:read"}})
+		key, err := w.keys.Create(ctx, "ada", apikey.Spec{Scopes: []string{"orders:read"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.keys.Rotate(ctx, "ada", key.ID, 0); err != nil {
+		if _, err := w.keys.Rotate(ctx, "ada", key.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.keys.Revoke(ctx, "ada", key.ID); err != nil {
@@ -482,8 +486,8 @@ func TestAdoptedKeyRotatesIntoOurFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, next, err := w.keys.Rotate(background, "ada", key.ID, time.Hour)
-	if err != nil || !strings.HasPrefix(secret.Reveal(), "acme_live_") || next.Name != "old" || !next.EndsAt.Equal(w.clock.Now().Add(90*day)) {
+	next, err := w.keys.Rotate(background, "ada", key.ID, time.Hour)
+	if err != nil || !strings.HasPrefix(next.Secret.Reveal(), "acme_live_") || next.Name != "old" || !next.EndsAt.Equal(w.clock.Now().Add(90*day)) {
 		t.Errorf("%+v, %v", next, err)
 	}
 }
@@ -494,7 +498,7 @@ func TestStoreErrorsAreOutages(t *testing.T) {
 	_, key := w.create()
 	w.st.down(errDown)
 	for name, err := range map[string]error{
-		"Create": third(w.keys.Create(background, "ada", apikey.Spec{})),
+		"Create": second(w.keys.Create(background, "ada", apikey.Spec{})),
 		"Revoke": w.keys.Revoke(background, "ada", key.ID),
 	} {
 		if !errors.Is(err, errDown) || authn.AsError(err).Status != 503 {

@@ -118,6 +118,7 @@ func (k *Keys) flush(ctx context.Context) error {
 	}
 	uses := make([]store.APIKeyUse, 0, len(taken))
 	for _, use := range taken {
+		use.At = use.At.Truncate(time.Microsecond)
 		uses = append(uses, use.APIKeyUse)
 	}
 	first, err := k.st.RecordAPIKeyUses(ctx, uses)

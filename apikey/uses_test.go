@@ -183,11 +183,11 @@ func TestPendingUsesAreBounded(t *testing.T) {
 	w := newWorld(t, func(cfg *apikey.Config) { cfg.OnEvent = nil })
 	w.st.APIKeys = noFlush{w.st.APIKeys}
 	for i := range keys {
-		secret, _, err := w.keys.Create(context.Background(), fmt.Sprint("owner", i), apikey.Spec{})
+		key, err := w.keys.Create(context.Background(), fmt.Sprint("owner", i), apikey.Spec{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.keys.Verify(request("X-API-Key", secret.Reveal())); err != nil {
+		if _, err := w.keys.Verify(request("X-API-Key", key.Secret.Reveal())); err != nil {
 			t.Fatal(err)
 		}
 		if i%5000 == 0 {

@@ -80,7 +80,7 @@ func TestWarnIsNotNoise(t *testing.T) {
 	if err := w.keys.Revoke(background, "ada", revoked.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.keys.Rotate(background, "ada", rotated.ID, time.Hour); err != nil {
+	if _, err := w.keys.Rotate(background, "ada", rotated.ID, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.keys.Warn(background); err != nil {

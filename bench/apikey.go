@@ -67,11 +67,11 @@ func apiKeys() []row {
 	known := map[store.Digest]bool{}
 	var raw string
 	for i := range 20_000 {
-		secret, _, err := keys.Create(context.Background(), fmt.Sprint("owner", i), apikey.Spec{})
+		key, err := keys.Create(context.Background(), fmt.Sprint("owner", i), apikey.Spec{})
 		if err != nil {
 			panic(err)
 		}
-		raw = secret.Reveal()
+		raw = key.Secret.Reveal()
 		known[store.DigestOf(raw)] = true
 	}
 	good, bad := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRequest(http.MethodGet, "/", nil)

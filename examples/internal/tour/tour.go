@@ -1,0 +1,159 @@
+// Package tour is how the examples show themselves: requests that a visitor can
+// paste as curl lines, and that an example sends to itself and checks.
+package tour
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Call is a request and what its answer has to be.
+type Call struct {
+	// Title says what the call shows.
+	Title string
+	// Method and URL are of the request. In URL and Header, {secret} and {id}
+	// are those of the last answer that showed a secret.
+	Method, URL string
+	// Header has the fields: "X-API-Key: …".
+	Header []string
+	// Body is JSON. "" is none.
+	Body string
+	// Want is the status, and Says stands in a WWW-Authenticate or the body.
+	Want int
+	Says string
+}
+
+// Calls are made in their order.
+type Calls []Call
+
+// Lines are the calls that can be pasted into a shell as they are, each under
+// a comment with its status and title.
+func (cs Calls) Lines() string {
+	var b strings.Builder
+	for _, c := range cs {
+		if line := c.Curl(); !strings.Contains(line, "{secret}") && !strings.Contains(line, "{id}") {
+			fmt.Fprintf(&b, "# %d: %s\n%s\n\n", c.Want, c.Title, line)
+		}
+	}
+	return b.String()
+}
+
+// Curl is c as a line for a POSIX shell.
+func (c Call) Curl() string {
+	line := "curl -i"
+	if c.Method != http.MethodGet {
+		line += " -X " + c.Method
+	}
+	for _, field := range c.Header {
+		line += " -H " + quote(field)
+	}
+	if c.Body != "" {
+		line += " -d " + quote(c.Body)
+	}
+	return line + " " + c.URL
+}
+
+// quote makes one word of s for a POSIX shell.
+func quote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Check says how an answer is not what c wants: nil if it is.
+func (c Call) Check(status int, answer string) error {
+	if status != c.Want || !strings.Contains(answer, c.Says) {
+		return fmt.Errorf("%q: %s %s has to be answered by %d and %q, but was by %d and:\n%s",
+			c.Title, c.Method, c.URL, c.Want, c.Says, status, answer)
+	}
+	return nil
+}
+
+// shown is what later calls may need of an answer.
+type shown struct{ ID, Secret string }
+
+func (s shown) fill(text string) string {
+	return strings.NewReplacer("{secret}", s.Secret, "{id}", s.ID).Replace(text)
+}
+
+// Walk sends the calls and prints each exchange, with its secrets shortened.
+// The first answer that is not what it has to be is the error.
+func (cs Calls) Walk(ctx context.Context, out io.Writer) error {
+	client := &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	var last shown
+	for i, c := range cs {
+		fmt.Fprintf(out, "%d. %s\n", i+1, c.Title)
+		next, err := c.exchange(ctx, client, last, out)
+		if err != nil {
+			return err
+		}
+		if next.Secret != "" {
+			last = next
+		}
+	}
+	fmt.Fprintf(out, "All %d answers are what they have to be.\n", len(cs))
+	return nil
+}
+
+// exchange prints the request before it sends it, so that what the server logs
+// meanwhile stands between it and the answer.
+func (c Call) exchange(ctx context.Context, client *http.Client, last shown, out io.Writer) (next shown, err error) {
+	req, err := http.NewRequestWithContext(ctx, c.Method, last.fill(c.URL), strings.NewReader(c.Body))
+	if err != nil {
+		return shown{}, err
+	}
+	fmt.Fprintf(out, "> %s %s\n", c.Method, req.URL.RequestURI())
+	for _, field := range c.Header {
+		name, value, _ := strings.Cut(last.fill(field), ": ")
+		req.Header.Set(name, value)
+		fmt.Fprintf(out, "> %s: %s\n", name, short(value))
+	}
+	if c.Body != "" {
+		fmt.Fprintf(out, "> %s\n", c.Body)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return shown{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return shown{}, err
+	}
+	_ = json.Unmarshal(body, &next) // most answers show neither, and some are no JSON
+	answer := answerText(resp, body, next.Secret)
+	fmt.Fprintln(out, answer)
+	return next, c.Check(resp.StatusCode, answer)
+}
+
+// answerText is the status, the challenges and the body, without secret.
+func answerText(resp *http.Response, body []byte, secret string) string {
+	lines := []string{resp.Status}
+	for _, challenge := range resp.Header.Values("WWW-Authenticate") {
+		lines = append(lines, "WWW-Authenticate: "+challenge)
+	}
+	for line := range strings.Lines(string(body)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	text := "< " + strings.Join(lines, "\n< ") + "\n"
+	if secret != "" {
+		text = strings.ReplaceAll(text, secret, short(secret))
+	}
+	return text
+}
+
+// short is enough of a secret to tell it from another. Whatever is as short as
+// that is none.
+func short(value string) string {
+	const head, tail = 14, 4
+	if len(value) <= 2*(head+tail) {
+		return value
+	}
+	return value[:head] + "…" + value[len(value)-tail:]
+}
