@@ -32,8 +32,11 @@ build:
 install:
 	internal/integration/install.sh
 
+# AUTHN_SUMMARY is where the integration tests say what ran on which server.
 race:
-	for m in $(MODULES); do (cd $$m && go test -race -shuffle=on ./...); done
+	export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
+	for m in $(MODULES); do (cd $$m && go test -race -shuffle=on ./...); done; \
+	cat $$AUTHN_SUMMARY
 
 # Without the workspace, which raises versions: what a consumer of the core gets.
 standalone:
@@ -49,3 +52,8 @@ coverage:
 # Golden files, after a change that is meant.
 golden:
 	go test . -update
+
+# Ours, the peers and the floor in one run; not in the workspace, so that peers
+# raise nobody's versions.
+bench:
+	GOWORK=off go -C bench run .

@@ -2,6 +2,28 @@ module github.com/gatehouse-go/authn/examples
 
 go 1.26.0
 
-require github.com/gatehouse-go/authn v0.0.0
+require (
+	github.com/gatehouse-go/authn v0.0.0
+	github.com/gatehouse-go/authn/store/redisstore v0.0.0
+	github.com/go-sql-driver/mysql v1.10.1
+	github.com/jackc/pgx/v5 v5.12.0
+	github.com/mattn/go-sqlite3 v1.14.53
+	github.com/redis/go-redis/v9 v9.23.0
+)
 
-replace github.com/gatehouse-go/authn => ..
+require (
+	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/sync v0.22.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
+)
+
+replace (
+	github.com/gatehouse-go/authn => ..
+	github.com/gatehouse-go/authn/store/redisstore => ../store/redisstore
+)

@@ -1,5 +1,4 @@
-// Quickstart protects a small JSON API with API keys. It needs no set-up; run it
-// from the root of the repository:
+// Quickstart protects a small JSON API with API keys, without set-up. From the repository's root:
 //
 //	go run ./examples/quickstart               # a page to click, and curl lines to paste
 //	go run ./examples/quickstart -walkthrough  # sends those requests itself, checks the answers
@@ -23,9 +22,8 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/apikey"
+	"github.com/gatehouse-go/authn/examples/internal/stores"
 	"github.com/gatehouse-go/authn/examples/internal/tour"
-	"github.com/gatehouse-go/authn/store"
-	"github.com/gatehouse-go/authn/store/memstore"
 )
 
 //go:embed page.html tour.http assets
@@ -35,6 +33,7 @@ var page = template.Must(template.ParseFS(files, "page.html"))
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "where to listen; port 0 takes a free one")
+	at := flag.String("store", "memory", stores.Usage)
 	walk := flag.Bool("walkthrough", false, "on a free port, send every request, check the answers, exit")
 	flag.Parse()
 	if *walk {
@@ -42,24 +41,24 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for open requests
-	if err := run(ctx, *addr, *walk); err != nil {
+	if err := run(ctx, *addr, *at, *walk); err != nil {
 		log.Fatal("quickstart: ", err)
 	}
 }
 
-func run(ctx context.Context, addr string, walk bool) error {
-	var st store.Store = memstore.New(memstore.Config{}) // the one line to change
-	if err := st.Open(ctx); err != nil {
+func run(ctx context.Context, addr, at string, walk bool) error {
+	st, closeStore, err := stores.Open(ctx, at) // memstore.New(memstore.Config{}): the one line to change
+	if err != nil {
 		return err
 	}
+	defer closeStore()
 	audit := authn.Slog(nil) // to slog.Default: text on stderr
 	keys, err := apikey.New(st, apikey.Config{
 		Prefix:  "acme_dev",
 		Scopes:  []string{"orders:read", "orders:write", "keys:manage"},
 		OnEvent: audit,
-		// Nobody can log in here yet, so a key may manage its owner's keys, within its own
-		// scopes. That is good enough for a demo: without Managers, it takes a person who has
-		// logged in within the last 15 minutes.
+		// Nobody can log in here yet, so a key may manage its owner's keys. Without Managers, it
+		// takes a person who has logged in within the last 15 minutes.
 		Managers:      []authn.Kind{authn.KindKey},
 		FlushInterval: time.Microsecond, // the page shows each use at once; a service keeps the default
 	})
@@ -118,6 +117,9 @@ type demo struct {
 }
 
 func newDemo(ctx context.Context, keys *apikey.Keys, base string) (d *demo, err error) {
+	if err := keys.RevokeSubject(ctx, "ada"); err != nil { // of an earlier run, on a store that keeps
+		return nil, err
+	}
 	reader, err1 := keys.Create(ctx, "ada", apikey.Spec{Name: "reader", Scopes: []string{"orders:read"}})
 	spare, err2 := keys.Create(ctx, "ada", apikey.Spec{Name: "spare", Scopes: []string{"orders:read"}})
 	manager, err3 := keys.Create(ctx, "ada", apikey.Spec{Name: "manager", Scopes: []string{"orders:read", "keys:manage"}})
@@ -132,9 +134,7 @@ func newDemo(ctx context.Context, keys *apikey.Keys, base string) (d *demo, err 
 // ServeHTTP shows the page under this computer's own names only. Any web site could have its
 // name resolve to 127.0.0.1 (DNS rebinding), and then read the keys that stand on the page.
 func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch (&url.URL{Host: r.Host}).Hostname() {
-	case "localhost", "127.0.0.1", "::1":
-	default:
+	if name := (&url.URL{Host: r.Host}).Hostname(); name != "localhost" && name != "127.0.0.1" && name != "::1" {
 		http.Error(w, "This page shows live keys: open it on the computer that it runs on, as "+d.URL, http.StatusForbidden)
 		return
 	}

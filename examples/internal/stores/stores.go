@@ -1,0 +1,77 @@
+// Package stores opens the store that a URL names, for the -store flag of the
+// examples. A service of your own needs one of these cases.
+package stores
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // "pgx"
+	_ "github.com/mattn/go-sqlite3"    // "sqlite3"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/memstore"
+	"github.com/gatehouse-go/authn/store/redisstore"
+	"github.com/gatehouse-go/authn/store/sqlstore"
+)
+
+// Usage is for the flag.
+const Usage = "`URL` of the store: memory, sqlite:FILE, postgres://…, mysql://USER:PASSWORD@HOST/DATABASE or redis://…"
+
+// Open opens the store, tables included. close ends its connections.
+func Open(ctx context.Context, at string) (st store.Store, close func() error, err error) {
+	st, close, err = dial(at)
+	if err != nil {
+		return nil, nil, fmt.Errorf("-store: %w", err)
+	}
+	if err := st.Open(ctx); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("-store: %w", err), close())
+	}
+	return st, close, nil
+}
+
+func dial(at string) (store.Store, func() error, error) {
+	scheme, rest, _ := strings.Cut(at, ":")
+	switch scheme {
+	case "memory":
+		return memstore.New(memstore.Config{}), func() error { return nil }, nil
+	case "sqlite":
+		return openSQL("sqlite3", "file:"+rest+"?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate", sqlstore.SQLite)
+	case "postgres", "postgresql":
+		return openSQL("pgx", at, sqlstore.PostgreSQL)
+	case "mysql":
+		u, err := url.Parse(at)
+		if err != nil {
+			return nil, nil, errors.New("the mysql URL cannot be read") // it holds a password
+		}
+		cfg := mysql.NewConfig()
+		cfg.Net, cfg.Addr, cfg.DBName, cfg.User = "tcp", u.Host, strings.TrimPrefix(u.Path, "/"), u.User.Username()
+		cfg.Passwd, _ = u.User.Password()
+		return openSQL("mysql", cfg.FormatDSN(), sqlstore.MySQL)
+	case "redis", "rediss":
+		o, err := redis.ParseURL(at)
+		if err != nil {
+			return nil, nil, errors.New("the redis URL cannot be read")
+		}
+		client := redis.NewClient(o)
+		st, err := redisstore.New(client, redisstore.Config{})
+		return st, client.Close, err
+	default:
+		return nil, nil, fmt.Errorf("no store is called %q: take %s", scheme, strings.ReplaceAll(Usage, "`", ""))
+	}
+}
+
+func openSQL(driver, dsn string, d sqlstore.Dialect) (store.Store, func() error, error) {
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := sqlstore.New(db, d, sqlstore.Config{})
+	return st, db.Close, err
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs the servers that the integration tests start, where that is possible:
+# as root, on Debian and its kin, and only what is missing. The tests start
+# servers of their own and use no daemon that the packages may have started.
+set -euo pipefail
+
+missing=()
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+have mariadbd || [[ -x /usr/sbin/mariadbd ]] || missing+=(mariadb-server)
+have redis-server || missing+=(redis-server)
+
+if [[ ${#missing[@]} -eq 0 ]]; then
+	exit 0
+fi
+if [[ $(id -u) -ne 0 ]] || ! have apt-get; then
+	echo "install.sh: missing: ${missing[*]}: install them as root, or their tests are skipped" >&2
+	exit 0
+fi
+echo "install.sh: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+	{ apt-get update >/dev/null && apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null; } ||
+	echo "install.sh: could not install ${missing[*]}: their tests are skipped" >&2

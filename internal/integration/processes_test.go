@@ -1,0 +1,318 @@
+package integration_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn/store"
+)
+
+// raceRounds is how often the processes race in each case.
+const raceRounds = 1000
+
+// raceStore is what the processes race on.
+type raceStore interface {
+	store.APIKeys
+	store.Once
+}
+
+// raceOpeners open a store that is there already, in whatever process: by the
+// name of the backend, with what raceProcesses was given.
+var raceOpeners = map[string]func(args []string) (raceStore, error){}
+
+// raceCase is an operation that two processes race on in each round. Their
+// outcomes are "won" or the name of an error.
+type raceCase struct {
+	name string
+	// prepare makes the round, before the start.
+	prepare func(ctx context.Context, s raceStore, round int) error
+	// run is what racer 0 and racer 1 do.
+	run func(ctx context.Context, s raceStore, round, racer int) error
+	// lost is what the one that does not win is answered. nil: check decides.
+	lost error
+	// check looks at what is there after the round.
+	check func(ctx context.Context, s raceStore, round int) error
+}
+
+var raceNow = time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+
+func raceKey(owner, kind string, round, racer int) store.APIKey {
+	id := fmt.Sprintf("%s %s %d %d", owner, kind, round, racer)
+	return store.APIKey{ID: id, Owner: owner, Digest: store.DigestOf(id), CreatedAt: raceNow}
+}
+
+func raceOwner(what string, round int) string { return fmt.Sprint(what, " ", round) }
+
+// errSecond is of a racer that was answered without an error, but not as the
+// first.
+var errSecond = errors.New("second")
+
+var raceCases = []raceCase{
+	{
+		name: "CreateAPIKey at the cap",
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			k := raceKey(raceOwner("cap", round), "k", round, racer)
+			return s.CreateAPIKey(ctx, k, store.APIKeyLimits{MaxLive: 1}, raceNow)
+		},
+		lost:  store.ErrLimit,
+		check: wantKeysOf("cap", 1, 1),
+	},
+	{
+		name: "CreateAPIKey of one digest",
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			k := raceKey(raceOwner("digest", round), "k", round, racer)
+			k.Digest = store.DigestOf(fmt.Sprint("digest ", round))
+			return s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, raceNow)
+		},
+		lost:  store.ErrExists,
+		check: wantKeysOf("digest", 1, 1),
+	},
+	{
+		name:    "RotateAPIKey",
+		prepare: prepareKey("rotate", time.Time{}),
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			owner := raceOwner("rotate", round)
+			return s.RotateAPIKey(ctx, owner, raceKey(owner, "old", round, 0).ID, raceKey(owner, "next", round, racer), raceNow.Add(time.Hour), raceNow)
+		},
+		lost:  store.ErrConflict,
+		check: wantKeysOf("rotate", 2, 2),
+	},
+	{
+		name: "ClaimOnce",
+		run: func(ctx context.Context, s raceStore, round, _ int) error {
+			return s.ClaimOnce(ctx, "race", store.DigestOf(strconv.Itoa(round)), raceNow.Add(time.Hour), raceNow)
+		},
+		lost: store.ErrExists,
+	},
+	{
+		name: "ClaimOnce of what is over",
+		prepare: func(ctx context.Context, s raceStore, round int) error {
+			return s.ClaimOnce(ctx, "again", store.DigestOf(strconv.Itoa(round)), raceNow, raceNow.Add(-time.Hour))
+		},
+		run: func(ctx context.Context, s raceStore, round, _ int) error {
+			return s.ClaimOnce(ctx, "again", store.DigestOf(strconv.Itoa(round)), raceNow.Add(time.Hour), raceNow)
+		},
+		lost: store.ErrExists,
+	},
+	{
+		name:    "RecordAPIKeyUses, the first",
+		prepare: prepareKey("use", time.Time{}),
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			id := raceKey(raceOwner("use", round), "old", round, 0).ID
+			first, err := s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: id, N: int64(racer) + 1, At: raceNow}})
+			if err == nil && len(first) == 0 {
+				err = errSecond
+			}
+			return err
+		},
+		lost: errSecond,
+		check: func(ctx context.Context, s raceStore, round int) error {
+			owner := raceOwner("use", round)
+			k, err := s.APIKey(ctx, owner, raceKey(owner, "old", round, 0).ID)
+			if err == nil && k.Uses != 3 {
+				err = fmt.Errorf("1 and 2 uses made %d", k.Uses)
+			}
+			return err
+		},
+	},
+	{
+		name:    "ClaimExpiringAPIKeys",
+		prepare: prepareKey("expire", raceNow.Add(time.Hour)),
+		run: func(ctx context.Context, s raceStore, round, _ int) error {
+			keys, err := s.ClaimExpiringAPIKeys(ctx, 2*time.Hour, store.APIKeyLimits{}, 10, raceNow)
+			if err == nil && len(keys) == 0 {
+				err = errSecond
+			}
+			return err
+		},
+		lost: errSecond,
+	},
+	{
+		// Whichever is first, nothing lives: either both keys are revoked, or the
+		// revoked one has no successor.
+		name:    "RevokeAPIKeysOf against RotateAPIKey",
+		prepare: prepareKey("revoke", time.Time{}),
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			owner := raceOwner("revoke", round)
+			if racer == 0 {
+				return s.RevokeAPIKeysOf(ctx, owner, raceNow)
+			}
+			err := s.RotateAPIKey(ctx, owner, raceKey(owner, "old", round, 0).ID, raceKey(owner, "next", round, racer), raceNow.Add(time.Hour), raceNow)
+			if errors.Is(err, store.ErrConflict) {
+				err = nil
+			}
+			return err
+		},
+		check: wantKeysOf("revoke", 2, 0),
+	},
+}
+
+func prepareKey(what string, end time.Time) func(ctx context.Context, s raceStore, round int) error {
+	return func(ctx context.Context, s raceStore, round int) error {
+		k := raceKey(raceOwner(what, round), "old", round, 0)
+		k.ExpiresAt = end
+		return s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, raceNow)
+	}
+}
+
+// wantKeysOf wants at most so many keys, and so many live ones.
+func wantKeysOf(what string, most, live int) func(ctx context.Context, s raceStore, round int) error {
+	return func(ctx context.Context, s raceStore, round int) error {
+		keys, _, err := s.ListAPIKeys(ctx, raceOwner(what, round), store.Page{})
+		n := 0
+		for _, k := range keys {
+			if k.Live(0, raceNow) {
+				n++
+			}
+		}
+		if err == nil && (len(keys) > most || n != live) {
+			err = fmt.Errorf("%d keys, %d of them live: want at most %d, and %d", len(keys), n, most, live)
+		}
+		return err
+	}
+}
+
+// raceProcesses starts two processes of this test binary, which open the
+// backend with args, and lets them race.
+func raceProcesses(t *testing.T, backend string, args ...string) {
+	t.Helper()
+	s, err := raceOpeners[backend](args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var racers [2]*racer
+	for i := range racers {
+		racers[i] = startRacer(t, i, append([]string{backend}, args...))
+	}
+	for n, c := range raceCases {
+		t.Run(c.name, func(t *testing.T) {
+			var wins [2]int
+			for round := range raceRounds {
+				raceRound(t, s, racers, n, round, &wins)
+				if t.Failed() {
+					t.Fatalf("in round %d of %d", round+1, raceRounds)
+				}
+			}
+			if c.lost != nil {
+				t.Logf("of %d rounds the processes won %d and %d", raceRounds, wins[0], wins[1])
+			}
+		})
+	}
+}
+
+func raceRound(t *testing.T, s raceStore, racers [2]*racer, n, round int, wins *[2]int) {
+	t.Helper()
+	c := raceCases[n]
+	if c.prepare != nil {
+		if err := c.prepare(t.Context(), s, round); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range racers {
+		if _, err := fmt.Fprintln(r.in, n, round); err != nil {
+			t.Fatal(err)
+		}
+	}
+	won := 0
+	var outcomes [2]string
+	for i, r := range racers {
+		line, err := r.out.ReadString('\n')
+		if err != nil {
+			t.Fatalf("process %d: %v", i, err)
+		}
+		outcomes[i] = strings.TrimSuffix(line, "\n")
+		switch outcomes[i] {
+		case "won":
+			won++
+			wins[i]++
+		case "lost":
+		default:
+			t.Errorf("process %d: %s", i, outcomes[i])
+		}
+	}
+	if c.lost != nil && won != 1 {
+		t.Errorf("the processes were answered %q, want one winner", outcomes)
+	}
+	if c.check != nil {
+		if err := c.check(t.Context(), s, round); err != nil {
+			t.Errorf("after %q: %v", outcomes, err)
+		}
+	}
+}
+
+// racer is a process that races on demand.
+type racer struct {
+	in  io.Writer
+	out *bufio.Reader
+}
+
+// racerEnv holds the arguments of a racer.
+const racerEnv = "AUTHN_TEST_RACER"
+
+func startRacer(t *testing.T, number int, args []string) *racer {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "-test.run=^TestRacer$")
+	cmd.Env = append(os.Environ(), racerEnv+"="+strings.Join(append([]string{strconv.Itoa(number)}, args...), "\n"), "AUTHN_SUMMARY=")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close() // ends it
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("process %d: %v", number, err)
+		}
+	})
+	return &racer{in, bufio.NewReader(out)}
+}
+
+// TestRacer is a racer when it is started as one, and nothing otherwise. Each
+// line names a case and a round; the answer is "won", "lost" or an error.
+func TestRacer(t *testing.T) {
+	env, ok := os.LookupEnv(racerEnv)
+	if !ok {
+		return
+	}
+	args := strings.Split(env, "\n")
+	number, _ := strconv.Atoi(args[0])
+	s, err := raceOpeners[args[1]](args[2:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var n, round int
+		if _, err := fmt.Sscan(lines.Text(), &n, &round); err != nil {
+			t.Fatal(err)
+		}
+		c := raceCases[n]
+		outcome := "won"
+		if err := c.run(t.Context(), s, round, number); err != nil {
+			outcome = strings.ReplaceAll(err.Error(), "\n", " ")
+			if c.lost != nil && errors.Is(err, c.lost) {
+				outcome = "lost"
+			}
+		}
+		fmt.Println(outcome)
+	}
+}

@@ -1,0 +1,151 @@
+package integration_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/redisstore"
+)
+
+// D5: a full Redis refuses what is new, and still takes what denies.
+func TestRedisOutOfMemory(t *testing.T) {
+	server := servers.OwnRedis(t, "--maxmemory-policy", "noeviction")
+	c := redisClient(t, server)
+	s := openRedis(t, c, redisstore.Config{})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	later := now.Add(time.Hour)
+	for _, id := range []string{"one", "two", "three"} {
+		k := redisKey("ann", id, now)
+		k.ExpiresAt = later
+		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now), nil)
+	}
+	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("a"), later, now), nil)
+	wantErr(t, c.ConfigSet(ctx, "maxmemory", "1mb").Err(), nil) // less than it has
+
+	wantErr(t, s.CreateAPIKey(ctx, redisKey("ann", "new", now), store.APIKeyLimits{}, now), store.ErrFull)
+	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("b"), later, now), store.ErrFull)
+	wantErr(t, s.RotateAPIKey(ctx, "ann", "one", redisKey("ann", "next", now), later, now), store.ErrFull)
+	_, err := s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: "one", N: 1, At: now}})
+	wantErr(t, err, store.ErrFull)
+
+	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("a"), later, now), store.ErrExists)
+	wantErr(t, s.RevokeAPIKey(ctx, "ann", "one", now), nil)
+	wantErr(t, s.RevokeAPIKey(ctx, "ann", "one", now), nil)
+	wantErr(t, s.RevokeAPIKeysOf(ctx, "ann", now), nil)
+	wantErr(t, s.RevokeAPIKeysOf(ctx, "ann", now), nil)
+	for _, k := range wantListed(t, s, "ann", 3) {
+		if !k.RevokedAt.Equal(now) || k.ReplacedBy != "" || k.Uses != 0 {
+			t.Errorf("%+v: want it revoked, and nothing else", k)
+		}
+	}
+	wantErr(t, c.ConfigSet(ctx, "maxmemory", "0").Err(), nil)
+	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("b"), later, now), nil)
+}
+
+// D5: a Redis that evicts is refused, and the message says what would be lost.
+func TestRedisThatEvicts(t *testing.T) {
+	server := servers.OwnRedis(t)
+	c := redisClient(t, server)
+	ctx := t.Context()
+	for _, policy := range []string{"volatile-ttl", "volatile-lru", "allkeys-lru", "allkeys-random"} {
+		wantErr(t, c.ConfigSet(ctx, "maxmemory-policy", policy).Err(), nil)
+		s := newRedisStore(t, c, redisstore.Config{})
+		for name, err := range map[string]error{"Open": s.Open(ctx), "Check": s.Check(ctx)} {
+			if err == nil {
+				t.Errorf("%s accepts %s", name, policy)
+				continue
+			}
+			for _, word := range []string{policy, "claims and revocations", "noeviction", "InsecureAllowEviction"} {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("%s of a Redis with %s does not say %s: %v", name, policy, word, err)
+				}
+			}
+		}
+		openRedis(t, c, redisstore.Config{InsecureAllowEviction: true})
+	}
+}
+
+// D5: of a cluster, each primary is asked.
+func TestRedisClusterOfWhichOneEvicts(t *testing.T) {
+	s := openRedis(t, redisCluster(t), redisstore.Config{})
+	for _, addr := range servers.RedisCluster(t).Addrs() {
+		node := redisWith(t, &redis.Options{Addr: addr})
+		wantErr(t, node.ConfigSet(t.Context(), "maxmemory-policy", "volatile-lru").Err(), nil)
+		if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "volatile-lru") {
+			t.Errorf("Check: %v, want it to say that %s evicts", err, addr)
+		}
+		wantErr(t, node.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(), nil)
+		wantErr(t, s.Check(t.Context()), nil)
+	}
+}
+
+// D5: a replica is refused by Open and Check, and never takes a write.
+func TestRedisReplica(t *testing.T) {
+	replica := servers.OwnRedisReplica(t, servers.OwnRedis(t))
+	c := redisWith(t, &redis.Options{Addr: replica.Addr, MaxRetries: -1})
+	s := newRedisStore(t, c, redisstore.Config{})
+	if err := s.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "not a primary") {
+		t.Errorf("Open on a replica: %v", err)
+	}
+	now := time.Now()
+	err := s.ClaimOnce(t.Context(), "jti", store.DigestOf("a"), now.Add(time.Hour), now)
+	wantOutage(t, err)
+	if errors.Is(err, store.ErrFull) {
+		t.Errorf("a replica is full: %v", err)
+	}
+}
+
+// D5, D8: fewer replicas than Wait is an outage, though the primary has it, so
+// that the denial holds.
+func TestRedisWithoutTheReplicasOfWait(t *testing.T) {
+	server := servers.OwnRedis(t)
+	s := openRedis(t, redisClient(t, server), redisstore.Config{Wait: 1})
+	now := time.Now()
+	err := s.ClaimOnce(t.Context(), "jti", store.DigestOf("a"), now.Add(time.Hour), now)
+	wantOutage(t, err)
+	if err == nil || !strings.Contains(err.Error(), "Config.Wait is 1, 0 replicas") {
+		t.Errorf("got %v, want it to say how many replicas there are", err)
+	}
+	wantErr(t, s.ClaimOnce(t.Context(), "jti", store.DigestOf("a"), now.Add(time.Hour), now), store.ErrExists)
+}
+
+// D5, D8: who repeats a denial is not told that it holds while no replica has
+// it; and is, as soon as one has.
+func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
+	primary := servers.OwnRedis(t)
+	replica := servers.OwnRedisReplica(t, primary)
+	ctx, now := t.Context(), time.Now()
+	first := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: "wait:", Wait: 1})
+	wantErr(t, first.CreateAPIKey(ctx, redisKey("ann", "k", now), store.APIKeyLimits{}, now), nil)
+	wantErr(t, first.CreateAPIKey(ctx, redisKey("ann", "warm", now), store.APIKeyLimits{}, now), nil)
+	wantErr(t, first.RevokeAPIKey(ctx, "ann", "warm", now), nil)
+	wantErr(t, first.RevokeAPIKeysOf(ctx, "nobody", now), nil)
+
+	resume := replica.Pause()
+	defer resume()
+	deny := func(s *redisstore.Store) map[string]error {
+		return map[string]error{
+			"RevokeAPIKey": s.RevokeAPIKey(ctx, "ann", "k", now), "RevokeAPIKeysOf": s.RevokeAPIKeysOf(ctx, "ann", now),
+		}
+	}
+	second := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: "wait:", Wait: 1})
+	for name, s := range map[string]*redisstore.Store{"first": first, "second": second} {
+		for what, err := range deny(s) {
+			if err == nil {
+				t.Errorf("%s of the %s client is acknowledged, and no replica has it", what, name)
+			}
+		}
+	}
+	resume()
+	for what, err := range deny(second) {
+		if err != nil {
+			t.Errorf("%s when the replica is back: %v", what, err)
+		}
+	}
+}

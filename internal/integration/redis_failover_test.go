@@ -1,0 +1,206 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/redisstore"
+)
+
+// D5, D7, D8: the primary dies, and Sentinel makes its replica the primary.
+func TestRedisSentinelFailover(t *testing.T) {
+	s := servers.OwnRedisSentinel(t)
+	survives(t, &redis.UniversalOptions{MasterName: s.Name, Addrs: []string{s.Sentinel.Addr}}, s.Primary)
+}
+
+// D5, D8: a primary of a cluster dies, and its replica takes its slots.
+func TestRedisClusterFailover(t *testing.T) {
+	c := servers.OwnRedisCluster(t)
+	o := &redis.UniversalOptions{Addrs: c.Addrs()}
+	survives(t, o, c.Primaries[0])
+}
+
+// survives holds that with Wait 1 no claim or revocation that was acknowledged
+// is lost when primary dies, and that the store recovers by itself.
+func survives(t *testing.T, o *redis.UniversalOptions, primary *servers.RedisServer) {
+	o.DialTimeout, o.ReadTimeout, o.DialerRetries = time.Second, 2*time.Second, 1
+	c := redis.NewUniversalClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	s := openRedis(t, c, redisstore.Config{Wait: 1})
+	load := newDenials(s)
+	stop := load.run(t)
+	eventually(t, "some load", func() error {
+		if claims, revocations, outages := load.counts(); claims < 100 || revocations < 100 || outages > 0 {
+			return fmt.Errorf("%d claims, %d revocations, %d outages", claims, revocations, outages)
+		}
+		return nil
+	})
+
+	primary.Kill()
+	start := time.Now()
+	eventually(t, "an outage", func() error {
+		if _, _, outages := load.counts(); outages == 0 {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+	eventually(t, "the failover", func() error {
+		for i := range 100 { // of all slots
+			if _, err := s.APIKeyByDigest(t.Context(), store.DigestOf(fmt.Sprint(i))); !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return s.Check(t.Context())
+	})
+	t.Logf("reading works again after %v", time.Since(start).Round(time.Millisecond))
+	// Denials wait for a replica, which there is when the old primary returns.
+	wantErr(t, primary.Start(), nil)
+	eventually(t, "denials after the failover", func() error {
+		for i := range 100 {
+			if err := load.claim(t.Context(), fmt.Sprint("after ", time.Now().UnixNano(), i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	t.Logf("denying works again after %v", time.Since(start).Round(time.Millisecond))
+	stop()
+	load.check(t)
+}
+
+// denials is a load of claims and revocations that remembers what was
+// acknowledged.
+type denials struct {
+	s   *redisstore.Store
+	now time.Time
+
+	mu               sync.Mutex
+	claimed, revoked []string
+	outages          int
+}
+
+func newDenials(s *redisstore.Store) *denials {
+	return &denials{s: s, now: time.Now().UTC().Truncate(time.Microsecond)}
+}
+
+func (l *denials) claim(ctx context.Context, d string) error {
+	return l.s.ClaimOnce(ctx, "failover", store.DigestOf(d), l.now.Add(time.Hour), l.now)
+}
+
+func (l *denials) revoke(ctx context.Context, id string) error {
+	err := l.s.CreateAPIKey(ctx, redisKey("owner", id, l.now), store.APIKeyLimits{}, l.now)
+	if err == nil {
+		err = l.s.RevokeAPIKey(ctx, "owner", id, l.now)
+	}
+	return err
+}
+
+// run starts the load; stop ends it.
+func (l *denials) run(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var workers sync.WaitGroup
+	for worker := range 4 {
+		workers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				id := fmt.Sprintf("%d %d", worker, i)
+				l.count(id, &l.revoked, l.revoke(ctx, id))
+				l.count(id, &l.claimed, l.claim(ctx, id))
+			}
+		})
+	}
+	return func() {
+		cancel()
+		workers.Wait()
+	}
+}
+
+func (l *denials) count(id string, acknowledged *[]string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		*acknowledged = append(*acknowledged, id)
+	} else if !errors.Is(err, context.Canceled) {
+		l.outages++
+	}
+}
+
+func (l *denials) counts() (claims, revocations, outages int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.claimed), len(l.revoked), l.outages
+}
+
+// check looks for what was acknowledged.
+func (l *denials) check(t *testing.T) {
+	t.Helper()
+	claims, revocations, outages := l.counts()
+	t.Logf("%d claims and %d revocations were acknowledged, %d outages", claims, revocations, outages)
+	for _, id := range l.claimed {
+		if err := l.claim(t.Context(), id); !errors.Is(err, store.ErrExists) {
+			t.Errorf("the claim %s was acknowledged, and is now answered %v", id, err)
+		}
+	}
+	for _, id := range l.revoked {
+		k, err := l.s.APIKeyByDigest(t.Context(), redisKey("owner", id, l.now).Digest)
+		if err != nil || k.RevokedAt.IsZero() {
+			t.Errorf("key %s was revoked, and is now %v, %v", id, k.RevokedAt, err)
+		}
+	}
+}
+
+// D5: when a slot has moved, a denial that waits for replicas follows it, as
+// all other calls do.
+func TestRedisClusterMovesASlot(t *testing.T) {
+	cluster := servers.OwnRedisCluster(t)
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs()})
+	t.Cleanup(func() { _ = c.Close() })
+	s := openRedis(t, c, redisstore.Config{Wait: 1, KeyPrefix: "move:"})
+	ctx, now := t.Context(), time.Now()
+	claim := func(d string) error {
+		return s.ClaimOnce(ctx, "jti", store.DigestOf(d), now.Add(time.Hour), now)
+	}
+	wantErr(t, claim("loads the script and the slots"), nil)
+
+	var nodes []*redis.Client
+	var ids []string
+	for _, p := range cluster.Primaries {
+		node := redisClient(t, p)
+		id, err := node.Do(ctx, "cluster", "myid").Text()
+		wantErr(t, err, nil)
+		nodes, ids = append(nodes, node), append(ids, id)
+	}
+	for i := range 8 { // slots without keys can simply be given away
+		d := fmt.Sprint("moved ", i)
+		key := "move:{once:jti:" + store.DigestOf(d).String() + "}"
+		slot, err := nodes[0].ClusterKeySlot(ctx, key).Result()
+		wantErr(t, err, nil)
+		from, err := c.MasterForKey(ctx, key)
+		wantErr(t, err, nil)
+		at := slices.Index(cluster.Addrs(), from.Options().Addr)
+		to := (at + 1) % len(nodes)
+		setslot := func(n int, args ...any) {
+			wantErr(t, nodes[n].Do(ctx, append([]any{"cluster", "setslot", slot}, args...)...).Err(), nil)
+		}
+		if i%2 == 0 { // it is on its way, and new keys go to the new node
+			setslot(to, "importing", ids[at])
+			setslot(at, "migrating", ids[to])
+			wantErr(t, claim(d), nil)
+		}
+		for _, n := range append([]int{to}, 0, 1, 2) { // the new one first
+			setslot(n, "node", ids[to])
+		}
+		if i%2 != 0 {
+			wantErr(t, claim(d), nil)
+		}
+		wantErr(t, claim(d), store.ErrExists)
+	}
+}

@@ -1,0 +1,232 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/redisstore"
+)
+
+// D5: a server that has forgotten the scripts gets them again.
+func TestRedisForgetsScripts(t *testing.T) {
+	server := servers.OwnRedis(t)
+	c := redisClient(t, server)
+	s := openRedis(t, c, redisstore.Config{})
+	now := time.Now()
+	claim := func(d string) error {
+		return s.ClaimOnce(t.Context(), "scripts", store.DigestOf(d), now.Add(time.Hour), now)
+	}
+	wantErr(t, claim("a"), nil)
+	wantErr(t, c.ScriptFlush(t.Context()).Err(), nil)
+	wantErr(t, claim("a"), store.ErrExists)
+	wantErr(t, claim("b"), nil)
+	stats := commandStats(t, c)
+	if n := stats["eval"].calls; n != 2 {
+		t.Errorf("the script travelled %d times, want 2: at first and after the flush", n)
+	}
+}
+
+// D8: while the server is away calls are outages, within the client's timeout,
+// and after it is back they work by themselves.
+func TestRedisRestarts(t *testing.T) {
+	server := servers.OwnRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	c := redisWith(t, &redis.Options{
+		Addr: server.Addr, DialTimeout: time.Second, ReadTimeout: 2 * time.Second, DialerRetries: 1, MaxRetries: 1,
+	})
+	s := openRedis(t, c, redisstore.Config{})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	k := redisKey("ann", "k", now)
+	wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now), nil)
+	wantErr(t, s.RevokeAPIKey(ctx, "ann", "k", now), nil)
+
+	server.Kill()
+	start := time.Now()
+	for what, err := range redisOutages(ctx, s, k, now) {
+		if wantOutage(t, err); t.Failed() {
+			t.Fatal(what)
+		}
+		var answer *authn.Error
+		if errors.As(err, &answer) {
+			t.Errorf("%s: %v has an answer of its own, %d", what, err, answer.Status)
+		}
+		if e := authn.AsError(err); e.Status != 503 {
+			t.Errorf("%s: is answered %d, want 503", what, e.Status)
+		}
+	}
+	if d := time.Since(start); d > 30*time.Second {
+		t.Errorf("the outages of all methods took %v", d)
+	}
+
+	wantErr(t, server.Start(), nil)
+	eventually(t, "the store works again", func() error { return s.Check(ctx) })
+	got, err := s.APIKeyByDigest(ctx, k.Digest)
+	wantErr(t, err, nil)
+	if !got.RevokedAt.Equal(now) {
+		t.Error("the revocation that was acknowledged is gone")
+	}
+	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("after"), now.Add(time.Hour), now), nil)
+}
+
+// redisOutages is what each method answers.
+func redisOutages(ctx context.Context, s *redisstore.Store, k store.APIKey, now time.Time) map[string]error {
+	errs := map[string]error{
+		"Open":            s.Open(ctx),
+		"Check":           s.Check(ctx),
+		"ClaimOnce":       s.ClaimOnce(ctx, "jti", k.Digest, now.Add(time.Hour), now),
+		"CreateAPIKey":    s.CreateAPIKey(ctx, redisKey(k.Owner, "new", now), store.APIKeyLimits{}, now),
+		"RotateAPIKey":    s.RotateAPIKey(ctx, k.Owner, k.ID, redisKey(k.Owner, "next", now), now, now),
+		"RevokeAPIKey":    s.RevokeAPIKey(ctx, k.Owner, k.ID, now),
+		"RevokeAPIKeysOf": s.RevokeAPIKeysOf(ctx, k.Owner, now),
+	}
+	_, errs["APIKeyByDigest"] = s.APIKeyByDigest(ctx, k.Digest)
+	_, errs["APIKey"] = s.APIKey(ctx, k.Owner, k.ID)
+	_, _, errs["ListAPIKeys"] = s.ListAPIKeys(ctx, k.Owner, store.Page{})
+	_, errs["RecordAPIKeyUses"] = s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: k.ID, N: 1, At: now}})
+	_, errs["ClaimExpiringAPIKeys"] = s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 10, now)
+	return errs
+}
+
+// D8: a wrong password is an outage that names itself.
+func TestRedisWrongPassword(t *testing.T) {
+	server := servers.OwnRedis(t, "--requirepass", "right")
+	for password, want := range map[string]string{"wrong": "WRONGPASS", "": "NOAUTH"} {
+		c := redisWith(t, &redis.Options{Addr: server.Addr, Password: password, MaxRetries: -1, DialerRetries: 1})
+		s := newRedisStore(t, c, redisstore.Config{})
+		if err := s.Open(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open with password %q: %v, want %s", password, err, want)
+		}
+		_, err := s.APIKeyByDigest(t.Context(), store.DigestOf("a"))
+		wantOutage(t, err)
+	}
+}
+
+// D5: a user that is allowed what the package doc lists can do everything, and
+// one that may not ask INFO learns what is missing.
+func TestRedisACL(t *testing.T) {
+	server := servers.OwnRedis(t)
+	admin := redisClient(t, server)
+	ctx := t.Context()
+	for name, rules := range map[string][]string{
+		"enough": {"on", ">secret", "~acl:*", "+@read", "+@write", "+@scripting", "+info", "+wait", "-@dangerous", "+info", "+@connection"},
+		"noinfo": {"on", ">secret", "~acl:*", "+@read", "+@write", "+@scripting", "-@dangerous", "+@connection"},
+	} {
+		wantErr(t, admin.ACLSetUser(ctx, name, rules...).Err(), nil)
+	}
+	connect := func(user string) *redisstore.Store {
+		return newRedisStore(t, redisWith(t, &redis.Options{Addr: server.Addr, Username: user, Password: "secret"}), redisstore.Config{KeyPrefix: "acl:"})
+	}
+	s := connect("enough")
+	wantErr(t, s.Open(ctx), nil)
+	loadScripts(t, s)
+	if err := connect("noinfo").Open(ctx); err == nil || !strings.Contains(err.Error(), "+info") {
+		t.Errorf("Open of a user without INFO: %v, want it to name +info", err)
+	}
+}
+
+// D8: a context that has ended ends the call, and the store is well after it.
+func TestRedisContexts(t *testing.T) {
+	s := openRedis(t, redisClient(t, nil), redisstore.Config{})
+	now := time.Now()
+	k := redisKey("ann", "k", now)
+	wantErr(t, s.CreateAPIKey(t.Context(), k, store.APIKeyLimits{}, now), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for what, err := range redisOutages(ctx, s, k, now) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s with a cancelled context: %v", what, err)
+		}
+	}
+	got, err := s.APIKeyByDigest(t.Context(), k.Digest)
+	wantErr(t, err, nil)
+	if !got.RevokedAt.IsZero() || got.ReplacedBy != "" {
+		t.Errorf("a call with a cancelled context changed %+v", got)
+	}
+	ended := make(chan error)
+	ctx, cancel = context.WithCancel(t.Context())
+	go func() { ended <- s.Run(ctx) }()
+	cancel()
+	wantErr(t, <-ended, nil)
+}
+
+// D8: with all connections taken a call is an outage after PoolTimeout.
+func TestRedisPoolExhausted(t *testing.T) {
+	c := redisWith(t, &redis.Options{
+		Addr: servers.Redis(t).Addr, PoolSize: 1, PipelinePoolSize: -1, PoolTimeout: 50 * time.Millisecond, MaxRetries: -1,
+	})
+	s := openRedis(t, c, redisstore.Config{})
+	taken := c.Conn()
+	wantErr(t, taken.Ping(t.Context()).Err(), nil)
+	now := time.Now()
+	err := s.ClaimOnce(t.Context(), "jti", store.DigestOf("a"), now.Add(time.Hour), now)
+	wantErr(t, err, redis.ErrPoolTimeout)
+	wantOutage(t, err)
+	wantErr(t, taken.Close(), nil)
+	wantErr(t, s.ClaimOnce(t.Context(), "jti", store.DigestOf("a"), now.Add(time.Hour), now), nil)
+}
+
+// D5: names and values are bytes to Redis: none of them is a command, a pattern
+// or a hash tag.
+func TestRedisAwkwardValues(t *testing.T) {
+	s := openRedis(t, redisCluster(t), redisstore.Config{})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	for i, text := range []string{
+		"nul\x00in\x00it", "\x00", "🔑 ключ", "'; DROP TABLE authn_api_keys; --", "{other slot}", "}{", "*", "a\r\nFLUSHALL\r\n",
+		"]] redis.call('FLUSHALL') --[[", "%s%d", "\xff\xfe not UTF-8", "none", ":", "-1", "nan", "inf",
+	} {
+		k := redisKey(text, fmt.Sprint(i, text), now)
+		k.Name, k.Prefix, k.ExpiresAt = text, text, now.Add(time.Hour)
+		k.Scopes, k.Metadata = []string{text, "", text}, map[string]string{text: text, "": ""}
+		k.LastAddr, k.Uses = netip.MustParseAddr("fe80::1%eth0"), 1<<60
+		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{MaxLive: 1}, now), nil)
+		got, err := s.APIKey(ctx, text, k.ID)
+		wantErr(t, err, nil)
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", k) {
+			t.Errorf("%q: got %+v, want %+v", text, got, k)
+		}
+		wantErr(t, s.ClaimOnce(ctx, text, k.Digest, now.Add(time.Hour), now), nil)
+		wantErr(t, s.ClaimOnce(ctx, text, k.Digest, now.Add(time.Hour), now), store.ErrExists)
+		first, err := s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: k.ID, N: 1, At: now}})
+		if err != nil || len(first) != 0 {
+			t.Errorf("%q: first uses of %q, %v", text, first, err)
+		}
+		wantErr(t, s.RevokeAPIKeysOf(ctx, text, now), nil)
+		wantListed(t, s, text, 1)
+	}
+
+	long := redisKey("ann", "long", now)
+	long.Metadata = map[string]string{"long": strings.Repeat("🔑", 1<<18)}
+	wantErr(t, s.CreateAPIKey(ctx, long, store.APIKeyLimits{}, now), nil)
+	got, err := s.APIKeyByDigest(ctx, long.Digest)
+	wantErr(t, err, nil)
+	if got.Metadata["long"] != long.Metadata["long"] {
+		t.Errorf("1 MB of metadata came back as %d bytes", len(got.Metadata["long"]))
+	}
+}
+
+// eventually waits until f answers nil, for a while.
+func eventually(t *testing.T, what string, f func() error) {
+	t.Helper()
+	end := time.After(30 * time.Second)
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		err := f()
+		if err == nil {
+			tick.Stop()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("not within 30 s: %s: %v", what, err)
+		}
+	}
+}

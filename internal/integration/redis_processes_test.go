@@ -1,0 +1,33 @@
+package integration_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store/redisstore"
+)
+
+func init() {
+	// args are the key prefix and the addresses, of a cluster if there are
+	// several.
+	raceOpeners["Redis"] = func(args []string) (raceStore, error) {
+		c := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: strings.Fields(args[1])})
+		return redisstore.New(c, redisstore.Config{KeyPrefix: args[0]})
+	}
+}
+
+// D1, D5: of two processes that race on an operation, one wins, every time.
+func TestRedisProcessesRace(t *testing.T) {
+	for name, addrs := range map[string][]string{
+		"Redis":         {servers.Redis(t).Addr},
+		"Redis Cluster": servers.RedisCluster(t).Addrs(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			raceProcesses(t, "Redis", fmt.Sprintf("race%d:", redisPrefixes.Add(1)), strings.Join(addrs, " "))
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/redisstore"
+)
+
+// D9: each operation is one round trip: one write to the socket, and one
+// command of the client, of which the server knows the name.
+func TestRedisRoundTrips(t *testing.T) {
+	server := servers.OwnRedis(t)
+	stats := redisClient(t, server)
+	var trips tripCounter
+	c := redisWith(t, &redis.Options{Addr: server.Addr, PoolSize: 1, Dialer: trips.dial})
+	c.AddHook(&trips)
+	s := openRedis(t, c, redisstore.Config{})
+	loadScripts(t, s)
+
+	ctx := t.Context()
+	now := time.Now().UTC()
+	const n = 100
+	var uses []store.APIKeyUse
+	key := func(i int) store.APIKey { return redisKey(fmt.Sprint("owner", i), fmt.Sprint("key", i), now) }
+	for i := range n {
+		k := key(i)
+		k.ExpiresAt = now.Add(time.Hour)
+		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{MaxLive: 5, MaxAge: 48 * time.Hour}, now), nil)
+		uses = append(uses, store.APIKeyUse{ID: k.ID, N: 2, At: now})
+	}
+	for name, op := range map[string]struct {
+		command string
+		call    func(i int) error
+	}{
+		"APIKeyByDigest": {"hgetall", func(i int) error { _, err := s.APIKeyByDigest(ctx, key(i).Digest); return err }},
+		"ClaimOnce": {"evalsha", func(i int) error {
+			return s.ClaimOnce(ctx, "trips", store.DigestOf(fmt.Sprint(i)), now.Add(time.Hour), now)
+		}},
+		"RecordAPIKeyUses of 100": {"evalsha", func(int) error { _, err := s.RecordAPIKeyUses(ctx, uses); return err }},
+		"CreateAPIKey": {"evalsha", func(i int) error {
+			return s.CreateAPIKey(ctx, redisKey("new", fmt.Sprint("new", i), now), store.APIKeyLimits{MaxLive: n}, now)
+		}},
+		"APIKey":      {"evalsha", func(i int) error { _, err := s.APIKey(ctx, key(i).Owner, key(i).ID); return err }},
+		"ListAPIKeys": {"evalsha", func(i int) error { _, _, err := s.ListAPIKeys(ctx, key(i).Owner, store.Page{}); return err }},
+		"RotateAPIKey": {"evalsha", func(i int) error {
+			return s.RotateAPIKey(ctx, key(i).Owner, key(i).ID, redisKey(key(i).Owner, fmt.Sprint("next", i), now), now.Add(time.Minute), now)
+		}},
+		"RevokeAPIKey":    {"evalsha", func(i int) error { return s.RevokeAPIKey(ctx, key(i).Owner, key(i).ID, now) }},
+		"RevokeAPIKeysOf": {"evalsha", func(i int) error { return s.RevokeAPIKeysOf(ctx, key(i).Owner, now) }},
+		"ClaimExpiringAPIKeys": {"evalsha", func(int) error {
+			_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 100, now)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantErr(t, stats.ConfigResetStat(ctx).Err(), nil)
+			trips.reset()
+			for i := range n {
+				if err := op.call(i); err != nil && name != "RotateAPIKey" { // the map's order decides whether the key lives
+					t.Fatal(err)
+				}
+			}
+			if w, h := trips.writes.Load(), trips.commands.Load(); w != n || h != n {
+				t.Errorf("%d calls were %d writes to the socket and %d commands, want %d of each", n, w, h, n)
+			}
+			if got := commandStats(t, stats)[op.command]; got.calls < n || got.failed != 0 {
+				t.Errorf("the server counts %d times %s and %d failures, want %d and 0", got.calls, op.command, got.failed, n)
+			}
+			wantNoScan(t, stats)
+		})
+	}
+}
+
+// D5, D9: a denial that waits for a replica is one round trip, too.
+func TestRedisWaitIsNoTripOfItsOwn(t *testing.T) {
+	primary := servers.OwnRedis(t)
+	servers.OwnRedisReplica(t, primary)
+	var trips tripCounter
+	c := redisWith(t, &redis.Options{Addr: primary.Addr, PoolSize: 1, PipelinePoolSize: -1, Dialer: trips.dial})
+	s := openRedis(t, c, redisstore.Config{Wait: 1})
+	loadScripts(t, s)
+	trips.reset()
+	now := time.Now()
+	for i := range 20 {
+		wantErr(t, s.ClaimOnce(t.Context(), "trips", store.DigestOf(fmt.Sprint(i)), now.Add(time.Hour), now), nil)
+	}
+	if n := trips.writes.Load(); n != 20 {
+		t.Errorf("20 claims were %d writes to the socket", n)
+	}
+}
+
+// tripCounter counts what a client sends.
+type tripCounter struct{ writes, commands atomic.Int64 }
+
+func (c *tripCounter) reset() {
+	c.writes.Store(0)
+	c.commands.Store(0)
+}
+
+func (c *tripCounter) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	return countedConn{conn, &c.writes}, err
+}
+
+type countedConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c countedConn) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// DialHook and the two below are of redis.Hook.
+func (c *tripCounter) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *tripCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.commands.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *tripCounter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.commands.Add(1)
+		return next(ctx, cmds)
+	}
+}
+
+type commandStat struct{ calls, failed int64 }
+
+// commandStats is what the server has run since it started or was reset, by
+// command; scripts' commands count, too.
+func commandStats(t *testing.T, c *redis.Client) map[string]commandStat {
+	t.Helper()
+	text, err := c.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := make(map[string]commandStat)
+	for line := range strings.Lines(text) {
+		name, fields, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
+		if !ok {
+			continue
+		}
+		var stat commandStat
+		for field := range strings.SplitSeq(strings.TrimSpace(fields), ",") {
+			_, _ = fmt.Sscanf(field, "calls=%d", &stat.calls)
+			var n int64
+			if _, err := fmt.Sscanf(field, "failed_calls=%d", &n); err == nil {
+				stat.failed += n
+			}
+			if _, err := fmt.Sscanf(field, "rejected_calls=%d", &n); err == nil {
+				stat.failed += n
+			}
+		}
+		stats[name] = stat
+	}
+	return stats
+}
+
+// D5: no path walks the key space.
+func wantNoScan(t *testing.T, c *redis.Client) {
+	t.Helper()
+	stats := commandStats(t, c)
+	for _, name := range slices.Sorted(maps.Keys(stats)) {
+		switch name {
+		case "keys", "scan", "hscan", "sscan", "zscan", "randomkey", "dbsize", "smembers":
+			t.Errorf("the server ran %s %d times", name, stats[name].calls)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package integration_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store/redisstore"
+	"github.com/gatehouse-go/authn/store/storetest"
+)
+
+// D2, D5, D7: the contract of package store on a real Redis, and on a cluster
+// of three primaries, where what a script touches must lie in one slot.
+func TestRedisStoreKeepsTheContract(t *testing.T) {
+	version := servers.Redis(t).Version(t)
+	for name, open := range redisBackends {
+		t.Run(name, func(t *testing.T) {
+			c := open(t)
+			storetest.Run(t, func(t *testing.T, offset func() time.Duration) any {
+				servers.Case(t, name+" "+version)
+				return openRedis(t, c, redisstore.Config{ClockOffset: offset})
+			}, storetest.Config{})
+		})
+	}
+}
+
+var redisBackends = map[string]func(t testing.TB) redis.UniversalClient{
+	"Redis":         func(t testing.TB) redis.UniversalClient { return redisClient(t, nil) },
+	"Redis Cluster": redisCluster,
+}
+
+// redisClient is a client of s, nil being the shared server.
+func redisClient(t testing.TB, s *servers.RedisServer) *redis.Client {
+	t.Helper()
+	if s == nil {
+		s = servers.Redis(t)
+	}
+	c := s.Client()
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func redisCluster(t testing.TB) redis.UniversalClient {
+	t.Helper()
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers.RedisCluster(t).Addrs()})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// redisWith is a client that is closed at the end.
+func redisWith(t testing.TB, o *redis.Options) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+var redisPrefixes atomic.Int64
+
+// openRedis is an opened store, empty by a key prefix of its own.
+func openRedis(t testing.TB, c redis.UniversalClient, cfg redisstore.Config) *redisstore.Store {
+	t.Helper()
+	s := newRedisStore(t, c, cfg)
+	if err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newRedisStore(t testing.TB, c redis.UniversalClient, cfg redisstore.Config) *redisstore.Store {
+	t.Helper()
+	if cfg.KeyPrefix == "" {
+		cfg.KeyPrefix = fmt.Sprintf("test%d:", redisPrefixes.Add(1))
+	}
+	s, err := redisstore.New(c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

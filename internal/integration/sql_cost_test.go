@@ -1,0 +1,158 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/sqlstore"
+)
+
+// D9: what the hot calls cost over bare database/sql that does the same on
+// the same tables: the median of the ratios of rounds in which the two
+// take turns. It is logged, not judged: the machine may be busy.
+// TestHotCallsAreOneStatement holds what is certain.
+func TestSQLCost(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		const rounds, calls = 31, 100
+		ctx, now := t.Context(), time.Now()
+		driver, dsn, schema := b.space(t)
+		db := openDB(t, driver, dsn)
+		st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema})
+		if err := st.Open(ctx); err != nil {
+			t.Fatal(err)
+		}
+		k := aKey("ann", 1)
+		if err := st.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now); err != nil {
+			t.Fatal(err)
+		}
+		bare := newBareSQL(t, db, b, schema)
+		n := 0 // of claims, each a new one
+		for _, op := range []struct {
+			name       string
+			ours, bare func() error
+		}{
+			{
+				"APIKeyByDigest",
+				func() error { _, err := st.APIKeyByDigest(ctx, k.Digest); return err },
+				func() error { _, err := bare.read(ctx, k.Digest); return err },
+			},
+			{
+				"ClaimOnce",
+				func() error {
+					n++
+					return st.ClaimOnce(ctx, "cost", store.DigestOf(fmt.Sprint(n)), now.Add(time.Hour), now)
+				},
+				func() error {
+					n++
+					return bare.claim(ctx, store.DigestOf(fmt.Sprint(n)), now.Add(time.Hour))
+				},
+			},
+		} {
+			run := func(f func() error) time.Duration {
+				start := time.Now()
+				for range calls {
+					if err := f(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return time.Since(start)
+			}
+			var ratios []float64
+			var ours, theirs []time.Duration
+			for round := range rounds + 1 {
+				var x, y time.Duration
+				if round%2 == 0 {
+					x, y = run(op.ours), run(op.bare)
+				} else {
+					y, x = run(op.bare), run(op.ours)
+				}
+				if round > 0 { // the first one warms up
+					ratios, ours, theirs = append(ratios, float64(x)/float64(y)), append(ours, x/calls), append(theirs, y/calls)
+				}
+			}
+			t.Logf("%s %-14s %8v, bare %8v, ratio %.3f", b.name, op.name, median(ours), median(theirs), median(ratios))
+		}
+	})
+}
+
+// bareSQL is what a host would write for its own table: statements that are
+// prepared once, and no more.
+type bareSQL struct {
+	b              sqlBackend
+	byDigest, once *sql.Stmt
+}
+
+func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
+	t.Helper()
+	columns := "id, owner, name, prefix, last_four, digest, scopes, metadata, created_at, expires_at, revoked_at, replaced_by, last_used_at, last_addr, uses"
+	p := []any{"?", "?", "?", "?", "?"}
+	upsert := "ON CONFLICT (purpose, digest) DO UPDATE SET ends_at = %s WHERE c.ends_at <= %s"
+	as := "AS c "
+	switch b.dialect {
+	case sqlstore.PostgreSQL:
+		p = []any{"$1", "$2", "$3", "$4", "$5"}
+	case sqlstore.MySQL:
+		upsert, as = "ON DUPLICATE KEY UPDATE ends_at = IF(ends_at <= %s, %s, ends_at)", ""
+	}
+	prepare := func(format string, args ...any) *sql.Stmt {
+		t.Helper()
+		s, err := db.PrepareContext(t.Context(), fmt.Sprintf(format, args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	return bareSQL{
+		b,
+		prepare("SELECT "+columns+" FROM "+b.table(schema, "api_keys")+" WHERE digest = %s", p[0]),
+		prepare("INSERT INTO "+b.table(schema, "once")+" "+as+"(purpose, digest, ends_at) VALUES (%s, %s, %s) "+upsert, p...),
+	}
+}
+
+func (b bareSQL) read(ctx context.Context, d store.Digest) (k store.APIKey, err error) {
+	var digest []byte
+	var scopes, metadata, addr string
+	var created, expires, revoked, used any
+	err = b.byDigest.QueryRowContext(ctx, d[:]).Scan(&k.ID, &k.Owner, &k.Name, &k.Prefix, &k.LastFour, &digest, &scopes, &metadata,
+		&created, &expires, &revoked, &k.ReplacedBy, &used, &addr, &k.Uses)
+	if err == nil {
+		err = json.Unmarshal([]byte(scopes), &k.Scopes)
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(metadata), &k.Metadata)
+	}
+	switch at := created.(type) {
+	case time.Time:
+		k.CreatedAt = at
+	case string:
+		k.CreatedAt, err = time.Parse("2006-01-02 15:04:05.000000", at)
+	case []byte:
+		k.CreatedAt, err = time.Parse("2006-01-02 15:04:05.000000", string(at))
+	}
+	return k, err
+}
+
+func (b bareSQL) claim(ctx context.Context, d store.Digest, until time.Time) error {
+	var at, now any = until, time.Now()
+	if b.b.dialect != sqlstore.PostgreSQL {
+		at, now = until.UTC().Format("2006-01-02 15:04:05.000000"), time.Now().UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	args := []any{"bare", d[:], at, at, now}
+	if b.b.dialect == sqlstore.MySQL {
+		args = []any{"bare", d[:], at, now, at}
+	}
+	res, err := b.once.ExecContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return fmt.Errorf("claimed %d: %w", n, err)
+	}
+	return nil
+}

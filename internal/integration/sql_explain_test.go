@@ -1,0 +1,215 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/sqlstore"
+)
+
+// D4: no statement reads a whole table. What is explained is what the driver
+// was asked to run, on tables of ten thousand rows.
+func TestEachStatementHasItsIndex(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		ctx := t.Context()
+		db, schema, r := b.record(t)
+		st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema})
+		if err := st.Open(ctx); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, db, b.dialect, schema)
+		all, _ := r.during(func() { sayAll(t, st, r) })
+		seen := make(map[string]bool)
+		for _, s := range all {
+			if !s.isQuery() || seen[s.text] {
+				continue
+			}
+			seen[s.text] = true
+			scans, plan := explain(t, db, b.dialect, s)
+			if len(scans) > 0 {
+				t.Errorf("reads all of %v:\n%s\n%s", scans, s.text, plan)
+			}
+		}
+		t.Logf("%d statements explained", len(seen))
+		if len(seen) < 14 {
+			t.Errorf("only %d statements were seen: %v", len(seen), all)
+		}
+	})
+}
+
+// sayAll calls whatever says a statement of its own.
+func sayAll(t *testing.T, st *sqlstore.Store, r *sqlRecorder) {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	limits := store.APIKeyLimits{MaxLive: 50, MaxAge: 90 * 24 * time.Hour}
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 3 {
+		ok(st.CreateAPIKey(ctx, aKey("ann", n), limits, now))
+	}
+	_, err := st.APIKeyByDigest(ctx, store.DigestOf("ann-0"))
+	ok(err)
+	_, err = st.APIKey(ctx, "ann", "ann-0")
+	ok(err)
+	_, next, err := st.ListAPIKeys(ctx, "ann", store.Page{Limit: 1})
+	ok(err)
+	_, _, err = st.ListAPIKeys(ctx, "ann", store.Page{Limit: 1, Cursor: next})
+	ok(err)
+	ok(st.RotateAPIKey(ctx, "ann", "ann-1", aKey("ann", 3), now.Add(time.Hour), now))
+	ok(st.RevokeAPIKey(ctx, "ann", "ann-0", now))
+	ok(st.RevokeAPIKeysOf(ctx, "ann", now))
+	var uses []store.APIKeyUse
+	for n := range 20 {
+		uses = append(uses, store.APIKeyUse{ID: fmt.Sprint("k", n*17), N: 1, At: now, Addr: netip.MustParseAddr("192.0.2.1")})
+	}
+	_, err = st.RecordAPIKeyUses(ctx, uses)
+	ok(err)
+	for _, l := range []store.APIKeyLimits{{}, limits} {
+		_, err = st.ClaimExpiringAPIKeys(ctx, 24*time.Hour, l, 10, now)
+		ok(err)
+	}
+	ok(st.ClaimOnce(ctx, "jti", store.DigestOf("new"), now.Add(time.Hour), now))
+	// Run deletes first and waits then.
+	run, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	done := make(chan error)
+	go func() { done <- st.Run(run) }()
+	for !r.heard("DELETE") && run.Err() == nil {
+		<-time.After(10 * time.Millisecond)
+	}
+	cancel()
+	ok(<-done)
+}
+
+// heard reports whether a statement that contains word was said.
+func (r *sqlRecorder) heard(word string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.all, func(s said) bool { return s.isQuery() && strings.Contains(s.text, word) })
+}
+
+// fill makes ten thousand keys of a thousand owners, a few of which expire
+// soon, and as many claims, a few of which ended long ago.
+func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
+	t.Helper()
+	var series, digest, at, analyze string
+	q := `"`
+	switch d {
+	case sqlstore.PostgreSQL:
+		series, analyze = "generate_series(1, 10000) AS s(n)", "ANALYZE %s"
+		digest, at = "sha256(n::text::bytea)", "now() - interval '1 day' * (%s)"
+	case sqlstore.MySQL:
+		q = "`"
+		series, analyze = "(SELECT CAST(seq AS SIGNED) AS n FROM seq_1_to_10000) AS s", "ANALYZE TABLE %s"
+		digest, at = "UNHEX(SHA2(n, 256))", "UTC_TIMESTAMP(6) - INTERVAL (%s) DAY"
+	case sqlstore.SQLite:
+		series, analyze = "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 10000) SELECT n FROM s) AS s", "ANALYZE %s"
+		digest, at = "randomblob(32)", "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', (-(%s)) || ' days')"
+	}
+	table := func(name string) string {
+		if schema == "" {
+			return q + "authn_" + name + q
+		}
+		return q + schema + q + "." + q + "authn_" + name + q
+	}
+	days := func(n string) string { return fmt.Sprintf(at, n) }
+	id, owner := "CONCAT('k', n)", "CONCAT('o', n % 1000)"
+	for _, text := range []string{
+		"INSERT INTO " + table("api_keys") + " (id, owner, name, prefix, last_four, digest, scopes, metadata, created_at, expires_at, replaced_by, last_addr, uses) SELECT " +
+			id + ", " + owner + ", 'n', 'p', 'l', " + digest + ", '[]', '{}', " + days("n % 80") + ", " + days("0.5 - n % 1000") + ", '', '', 0 FROM " + series,
+		"INSERT INTO " + table("api_key_owners") + " (owner, changes) SELECT " + owner + ", 1 FROM " + series + " WHERE n <= 1000",
+		"INSERT INTO " + table("once") + " (purpose, digest, ends_at) SELECT 'jti', " + digest + ", " + days("n % 1000 - 995") + " FROM " + series,
+		fmt.Sprintf(analyze, table("api_keys")), fmt.Sprintf(analyze, table("api_key_owners")), fmt.Sprintf(analyze, table("once")),
+	} {
+		if _, err := db.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+}
+
+// explain is the tables of the schema that s reads from end to end, and the
+// plan.
+func explain(t *testing.T, db *sql.DB, d sqlstore.Dialect, s said) (scans []string, plan string) {
+	t.Helper()
+	verb := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "EXPLAIN (FORMAT JSON) ",
+		sqlstore.MySQL:      "EXPLAIN ",
+		sqlstore.SQLite:     "EXPLAIN QUERY PLAN ",
+	}[d]
+	rows, err := db.QueryContext(t.Context(), verb+s.text, s.args...)
+	if err != nil {
+		t.Fatalf("%s%s: %v", verb, s.text, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values := make([]sql.NullString, len(columns))
+		to := make([]any, len(columns))
+		for i := range values {
+			to[i] = &values[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			t.Fatal(err)
+		}
+		row := make(map[string]string)
+		for i, c := range columns {
+			row[c] = values[i].String
+			plan += values[i].String + "\t"
+		}
+		plan += "\n"
+		switch d {
+		case sqlstore.PostgreSQL:
+			var p any
+			if err := json.Unmarshal([]byte(values[0].String), &p); err != nil {
+				t.Fatal(err)
+			}
+			scans = append(scans, seqScans(p)...)
+		case sqlstore.MySQL:
+			// An INSERT says ALL of what it writes to; index is the whole of one.
+			if row["select_type"] != "INSERT" && (row["type"] == "ALL" || row["type"] == "index") {
+				scans = append(scans, row["table"])
+			}
+		case sqlstore.SQLite:
+			if rest, ok := strings.CutPrefix(row["detail"], "SCAN "); ok && !strings.HasPrefix(rest, "json_each") {
+				scans = append(scans, rest)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return scans, plan
+}
+
+// seqScans finds the sequential scans of a plan in JSON.
+func seqScans(p any) (tables []string) {
+	switch p := p.(type) {
+	case []any:
+		for _, x := range p {
+			tables = append(tables, seqScans(x)...)
+		}
+	case map[string]any:
+		if p["Node Type"] == "Seq Scan" {
+			tables = append(tables, fmt.Sprint(p["Relation Name"]))
+		}
+		for _, x := range p {
+			tables = append(tables, seqScans(x)...)
+		}
+	}
+	return tables
+}

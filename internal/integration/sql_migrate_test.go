@@ -1,0 +1,170 @@
+package integration_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/sqlstore"
+)
+
+// D4: ten instances that start at once on an empty database all come up, each
+// with its own pool as on its own machine.
+func TestTenInstancesOpenAtOnce(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		for range 5 {
+			driver, dsn, schema := b.space(t)
+			var stores []*sqlstore.Store
+			for range 10 {
+				db := openDB(t, driver, dsn)
+				if err := db.Ping(); err != nil {
+					t.Fatal(err)
+				}
+				stores = append(stores, newStore(t, db, b.dialect, sqlstore.Config{Schema: schema}))
+			}
+			errs := make([]error, len(stores))
+			start := make(chan struct{})
+			var wg sync.WaitGroup
+			for i, st := range stores {
+				wg.Go(func() {
+					<-start
+					errs[i] = st.Open(t.Context())
+				})
+			}
+			close(start)
+			wg.Wait()
+			for i, st := range stores {
+				if errs[i] != nil {
+					t.Errorf("instance %d: %v", i, errs[i])
+				} else if err := st.Check(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}
+
+// D4: tables of several prefixes do not meet.
+func TestPrefixesKeepStoresApart(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		driver, dsn, schema := b.space(t)
+		db := openDB(t, driver, dsn)
+		now := time.Now()
+		for _, prefix := range []string{"", "shop_", "Shop_2_", "_", strings.Repeat("p", 32)} {
+			st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema, TablePrefix: prefix})
+			if err := st.Open(t.Context()); err != nil {
+				t.Fatalf("prefix %q: %v", prefix, err)
+			}
+			if err := st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), now.Add(time.Hour), now); err != nil {
+				t.Errorf("prefix %q: %v", prefix, err)
+			}
+			if err := st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, now); err != nil {
+				t.Errorf("prefix %q: %v", prefix, err)
+			}
+		}
+	})
+}
+
+// D4: a schema whose migration was cut off, or is older, is completed; one that
+// is newer is refused.
+func TestOpenMigrates(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		driver, dsn, schema := b.space(t)
+		db := openDB(t, driver, dsn)
+		st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema})
+		open := func() {
+			t.Helper()
+			if err := st.Open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := st.Check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec := func(text string) {
+			t.Helper()
+			text = strings.NewReplacer("{schema}", b.table(schema, "schema"), "{once}", b.table(schema, "once")).Replace(text)
+			if _, err := db.ExecContext(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open()
+		if err := st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		open() // again, with nothing to do
+
+		exec("DELETE FROM {schema}")
+		exec("DROP TABLE {once}")
+		if err := st.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "call Store.Open") {
+			t.Errorf("Check of an older schema: %v", err)
+		}
+		open()
+		if _, err := st.APIKeyByDigest(t.Context(), aKey("ann", 1).Digest); err != nil {
+			t.Errorf("a key is gone after a migration: %v", err)
+		}
+		now := time.Now()
+		if err := st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), now.Add(time.Hour), now); err != nil {
+			t.Error(err)
+		}
+
+		exec("INSERT INTO {schema} (version) VALUES (1000)")
+		err := st.Open(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "version 1000") || !strings.Contains(err.Error(), "newer library") {
+			t.Errorf("Open of a newer schema: %v", err)
+		}
+		// While a newer library is rolled out the older instances serve on.
+		if err := st.Check(t.Context()); err != nil {
+			t.Errorf("Check of a newer schema: %v", err)
+		}
+	})
+}
+
+// table is the name of a table in SQL.
+func (b sqlBackend) table(schema, name string) string {
+	q := `"`
+	if b.dialect == sqlstore.MySQL {
+		q = "`"
+	}
+	name = q + "authn_" + name + q
+	if schema != "" {
+		name = q + schema + q + "." + name
+	}
+	return name
+}
+
+// D4: without its tables each call says what to do.
+func TestMissingTableNamesOpen(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		driver, dsn, schema := b.space(t)
+		st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: schema})
+		now := time.Now()
+		_, read := st.APIKeyByDigest(t.Context(), store.DigestOf("x"))
+		_, use := st.RecordAPIKeyUses(t.Context(), []store.APIKeyUse{{ID: "a", N: 1, At: now}})
+		for name, err := range map[string]error{
+			"APIKeyByDigest":   read,
+			"RecordAPIKeyUses": use,
+			"ClaimOnce":        st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), now.Add(time.Hour), now),
+			"CreateAPIKey":     st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, now),
+			"Check":            st.Check(t.Context()),
+			"Run":              st.Run(t.Context()),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "call Store.Open") || !strings.Contains(err.Error(), "authn_") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// D4: a schema that does not exist is said so, and not made.
+func TestMissingSchemaIsSaid(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		driver, dsn, _ := b.space(t)
+		st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: "nowhere"})
+		if err := st.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "Config.Schema") {
+			t.Errorf("Open: %v", err)
+		}
+	})
+}

@@ -1,0 +1,37 @@
+package integration_test
+
+import (
+	"database/sql"
+	"strconv"
+	"testing"
+
+	"github.com/gatehouse-go/authn/store/sqlstore"
+)
+
+func init() {
+	// args are the driver, the DSN, the schema and the number of the dialect.
+	raceOpeners["SQL"] = func(args []string) (raceStore, error) {
+		db, err := sql.Open(args[0], args[1])
+		if err != nil {
+			return nil, err
+		}
+		d, err := strconv.Atoi(args[3])
+		if err != nil {
+			return nil, err
+		}
+		return sqlstore.New(db, sqlstore.Dialect(d), sqlstore.Config{Schema: args[2]})
+	}
+}
+
+// D1, D4: of two processes that race on an operation, one wins, every time.
+func TestSQLProcessesRace(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		t.Parallel()
+		driver, dsn, schema := b.space(t)
+		st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: schema})
+		if err := st.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		raceProcesses(t, "SQL", driver, dsn, schema, strconv.Itoa(int(b.dialect)))
+	})
+}

@@ -1,0 +1,140 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
+	"github.com/gatehouse-go/authn/store/sqlstore"
+	"github.com/gatehouse-go/authn/store/storetest"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// sqlBackend is one of the databases, with a driver that hosts use.
+type sqlBackend struct {
+	name    string
+	dialect sqlstore.Dialect
+	server  func(testing.TB) *servers.SQLServer // nil: SQLite
+	options string                              // of the DSN
+}
+
+var sqlBackends = []sqlBackend{
+	{"PostgreSQL", sqlstore.PostgreSQL, servers.PostgreSQL, ""},
+	{"MariaDB", sqlstore.MySQL, servers.MariaDB, ""},
+	{"SQLite", sqlstore.SQLite, nil, sqliteOptions},
+}
+
+const sqliteOptions = "_journal_mode=WAL&_busy_timeout=1000&_synchronous=NORMAL"
+
+// onSQL runs f on each of the databases.
+func onSQL(t *testing.T, f func(t *testing.T, b sqlBackend)) {
+	for _, b := range sqlBackends {
+		t.Run(b.name, func(t *testing.T) { f(t, b) })
+	}
+}
+
+// version is for the summary.
+func (b sqlBackend) version(t testing.TB) string {
+	if b.server == nil {
+		v, _, _ := sqlite3.Version()
+		return "SQLite " + v
+	}
+	return b.server(t).Version
+}
+
+var spaces atomic.Int64
+
+// space is an empty place for a schema: what sql.Open needs, and
+// Config.Schema.
+func (b sqlBackend) space(t testing.TB) (driver, dsn, schema string) {
+	t.Helper()
+	if b.server == nil {
+		return "sqlite3", "file:" + filepath.Join(t.TempDir(), "authn.db") + "?" + b.options, ""
+	}
+	s := b.server(t)
+	schema = fmt.Sprintf("Space_%d", spaces.Add(1))
+	make, drop := "CREATE SCHEMA \""+schema+"\"", "DROP SCHEMA \""+schema+"\" CASCADE"
+	if b.dialect == sqlstore.MySQL {
+		make, drop = "CREATE DATABASE "+schema, "DROP DATABASE "+schema
+	}
+	if err := s.Exec(make); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Exec(drop); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.Driver, s.DSN(b.options), schema
+}
+
+// open is an empty, opened Store and its database.
+func (b sqlBackend) open(t testing.TB, offset func() time.Duration) (*sqlstore.Store, *sql.DB) {
+	t.Helper()
+	driver, dsn, schema := b.space(t)
+	db := openDB(t, driver, dsn)
+	s := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema, ClockOffset: offset})
+	if err := s.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return s, db
+}
+
+func openDB(t testing.TB, driver, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(20)
+	db.SetMaxIdleConns(20)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func newStore(t testing.TB, db *sql.DB, d sqlstore.Dialect, cfg sqlstore.Config) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(db, d, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// D2, D4, D7: the contract of package store, on the real databases.
+func TestSQLStoreKeepsTheContract(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		t.Parallel()
+		keepsTheContract(t, b, b.version(t))
+	})
+}
+
+// D4: the same with the options of drivers that change what they answer.
+func TestSQLStoreKeepsTheContractWithAnyOptions(t *testing.T) {
+	for _, b := range []sqlBackend{
+		// As for PgBouncer.
+		{"PostgreSQL, unprepared", sqlstore.PostgreSQL, servers.PostgreSQL, "default_query_exec_mode=simple_protocol&timezone=Asia/Kolkata"},
+		{"MariaDB, other options", sqlstore.MySQL, servers.MariaDB, "clientFoundRows=true&parseTime=true&loc=America%2FNew_York&interpolateParams=true&sql_mode=%27%27&time_zone=%27%2B05:30%27"},
+		{"SQLite, no options", sqlstore.SQLite, nil, "_busy_timeout=0&_synchronous=OFF"},
+	} {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			keepsTheContract(t, b, b.name)
+		})
+	}
+}
+
+func keepsTheContract(t *testing.T, b sqlBackend, name string) {
+	t.Helper()
+	storetest.Run(t, func(t *testing.T, offset func() time.Duration) any {
+		servers.Case(t, name)
+		s, _ := b.open(t, offset)
+		return s
+	}, storetest.Config{})
+}

@@ -1,0 +1,159 @@
+// Package redisstore keeps the records of package store in Redis: a single
+// server, a primary with replicas behind Sentinel, or Redis Cluster, by go-redis.
+//
+//	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"redis:6379"}})
+//	s, err := redisstore.New(client, redisstore.Config{})
+//	…
+//	err = s.Open(ctx) // refuses a Redis that evicts
+//
+// It is tested on Redis 7.0 and uses no command that 6.2 lacks. Each method is
+// one command or one Lua script, so one round trip; scripts travel as their
+// hash, and whole when the server has forgotten them. They compute names of
+// keys from others, which proxies that want each key declared do not take.
+//
+// # What lies where
+//
+// Each key begins with Config.KeyPrefix. What must change together lies in one
+// slot, so that Redis Cluster can do it:
+//
+//	<prefix>{<prefix>apikeys}…            API keys, all of them: one slot
+//	<prefix>{once:<purpose>:<digest>}     claims, a key each: over all slots
+//
+// API keys are found by digest and capped by owner, so they cannot be spread:
+// one shard of a cluster bears all their load, and its memory is their limit:
+// some ten thousands of reads a second, about 1 kB a key (a claim is 270 bytes).
+// Package apikey's cache takes the reads off it; for more, take SQL.
+//
+// API keys have no TTL: they stay until they are deleted by hand. A claim's TTL
+// is a day longer than the claim, so that it does not matter which of two
+// clocks is right. Nothing is found by KEYS or SCAN.
+//
+// # What may be lost
+//
+// Redis acknowledges a write before its replicas have it. A failover within
+// that moment forgets it: a claim can be made again, a revoked key lives again.
+// Config.Wait makes what denies something wait for replicas. That leaves one
+// hole, which Redis cannot close: a failover may choose a replica that is not
+// among those that have it, unless Wait is the number of all replicas.
+//
+// A restart forgets what is not on disk: the defaults of Redis lose the last
+// minutes. Set appendonly yes, and appendfsync always if no denial may be lost.
+//
+// When memory is full, Redis with maxmemory-policy noeviction refuses new
+// records, which is [store.ErrFull]; revoking still works. Other policies delete
+// records: Open and Check refuse them, but for Config.InsecureAllowEviction.
+//
+// Redis must not be shared with anybody who may not read or change credentials.
+// By ACL the store needs the keys of its prefix and the commands of @read,
+// @write, @scripting and @connection, INFO and WAIT; in a cluster the client
+// also asks COMMAND and CLUSTER.
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-go/authn/store"
+)
+
+// Config of New. The zero Config is good for a single Redis.
+type Config struct {
+	// KeyPrefix begins the names of all keys. Two services or tenants that
+	// share a Redis need two. Braces are refused, since they choose the slot.
+	// Defaults to "authn:".
+	KeyPrefix string
+	// Wait is how many replicas must have a denial (a claim, a revocation, a
+	// rotation) before it is answered. If fewer have it within a second, the
+	// call is an outage; the denial may hold nevertheless. 0: a failover may
+	// lose it.
+	Wait int
+	// InsecureAllowEviction accepts a maxmemory-policy other than noeviction.
+	// When memory is full, Redis then deletes claims, so that what is good once
+	// is good again; with allkeys-… also the index by which the keys of an
+	// owner are revoked.
+	InsecureAllowEviction bool
+	// ClockOffset is added to the server's clock where a method runs on it, for
+	// tests. Methods that take now do not. nil adds nothing.
+	ClockOffset func() time.Duration
+}
+
+const defaultKeyPrefix = "authn:"
+
+// Store implements [store.Store]. Its clock is the primary's. It is safe for
+// concurrent use.
+type Store struct {
+	client redis.UniversalClient
+	cfg    Config
+	// apiKeys begins the names of all keys of that concern.
+	apiKeys string
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New is a store in Redis. It connects to nothing; Open does.
+//
+// The client is a *redis.Client or a *redis.ClusterClient, as
+// redis.NewUniversalClient makes them. New refuses one that reads from replicas
+// (ReadOnly, RouteByLatency, RouteRandomly) or from a client-side cache, since a
+// revoked key would live on there, and those of which it cannot tell: a
+// *redis.Ring also forgets when a shard is down. Open and Check refuse a server
+// that is a replica, whatever the client says. The client is the caller's to
+// close.
+func New(c redis.UniversalClient, cfg Config) (*Store, error) {
+	if cfg.KeyPrefix == "" {
+		cfg.KeyPrefix = defaultKeyPrefix
+	}
+	if strings.ContainsAny(cfg.KeyPrefix, "{}") {
+		return nil, fmt.Errorf("authn/redisstore: Config.KeyPrefix %q has braces, which choose the slot", cfg.KeyPrefix)
+	}
+	if cfg.Wait < 0 {
+		return nil, errors.New("authn/redisstore: Config.Wait is negative")
+	}
+	var readTimeout time.Duration
+	switch c := c.(type) {
+	case *redis.Client:
+		if c == nil {
+			return nil, errNoClient
+		}
+		o := c.Options()
+		if o.ClientSideCache != nil || o.ClientSideCacheConfig != nil {
+			return nil, errors.New("authn/redisstore: the client has a client-side cache, in which a revoked key lives on; take one without")
+		}
+		readTimeout = o.ReadTimeout
+	case *redis.ClusterClient:
+		if c == nil {
+			return nil, errNoClient
+		}
+		o := c.Options()
+		if o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
+			return nil, errors.New("authn/redisstore: the client reads from replicas, where a revoked key lives on; take one without ReadOnly, RouteByLatency and RouteRandomly")
+		}
+		readTimeout = o.ReadTimeout
+	case nil:
+		return nil, errNoClient
+	default:
+		return nil, fmt.Errorf("authn/redisstore: of a %T nobody can tell where it reads; take a *redis.Client or a *redis.ClusterClient", c)
+	}
+	if cfg.Wait > 0 && readTimeout > 0 && readTimeout <= waitFor {
+		return nil, fmt.Errorf("authn/redisstore: Config.Wait waits %v for replicas: the client's ReadTimeout must be longer, not %v", waitFor, readTimeout)
+	}
+	return &Store{
+		client:  c,
+		cfg:     cfg,
+		apiKeys: cfg.KeyPrefix + "{" + cfg.KeyPrefix + "apikeys}",
+	}, nil
+}
+
+var errNoClient = errors.New("authn/redisstore: New needs a client")
+
+// Run has nothing to delete: Redis does that by TTL. It answers nil when ctx
+// ends.
+func (s *Store) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}

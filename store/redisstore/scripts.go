@@ -1,0 +1,57 @@
+package redisstore
+
+import (
+	"crypto/rand"
+	_ "embed" // the scripts
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The scripts say in comments what they are given. They are deterministic in
+// their arguments: the time is the caller's.
+var (
+	//go:embed scripts/common.lua
+	common string
+	//go:embed scripts/create_api_key.lua
+	createAPIKey string
+	//go:embed scripts/read_api_key.lua
+	readAPIKey string
+	//go:embed scripts/list_api_keys.lua
+	listAPIKeys string
+	//go:embed scripts/rotate_api_key.lua
+	rotateAPIKey string
+	//go:embed scripts/revoke_api_key.lua
+	revokeAPIKey string
+	//go:embed scripts/revoke_api_keys_of.lua
+	revokeAPIKeysOf string
+	//go:embed scripts/record_api_key_uses.lua
+	recordAPIKeyUses string
+	//go:embed scripts/claim_expiring_api_keys.lua
+	claimExpiringAPIKeys string
+	//go:embed scripts/claim_once.lua
+	claimOnce string
+
+	createAPIKeyScript         = redis.NewScript(common + createAPIKey)
+	readAPIKeyScript           = redis.NewScript(common + readAPIKey)
+	listAPIKeysScript          = redis.NewScript(common + listAPIKeys)
+	rotateAPIKeyScript         = redis.NewScript(common + rotateAPIKey)
+	revokeAPIKeyScript         = redis.NewScript(common + revokeAPIKey)
+	revokeAPIKeysOfScript      = redis.NewScript(common + revokeAPIKeysOf)
+	recordAPIKeyUsesScript     = redis.NewScript(common + recordAPIKeyUses)
+	claimExpiringAPIKeysScript = redis.NewScript(common + claimExpiringAPIKeys)
+	claimOnceScript            = redis.NewScript(claimOnce)
+)
+
+const (
+	// callTimeout ends the replays of calls whose answers are kept for
+	// callMemory only. go-redis looks at it before each attempt, so that the
+	// difference is for an attempt on its way.
+	callTimeout = time.Minute
+	callMemory  = 3 * time.Minute
+)
+
+// newCall names one call, so that a script knows its replay. go-redis sends a
+// command up to MaxRetries times more when the connection breaks or times out,
+// though the server may have run it.
+func newCall() string { return rand.Text() }

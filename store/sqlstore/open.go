@@ -1,0 +1,196 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+)
+
+// The files are named <dialect>_<version>.sql; a statement ends with ; at the
+// end of a line.
+//
+// A migration only adds: tables, indexes, columns with a default. Then the
+// instances of the version before go on working while a new one is rolled out.
+//
+//go:embed schema
+var migrations embed.FS
+
+// schemaVersion is the newest migration.
+const schemaVersion = 1
+
+// versions is the table of the schema's versions, one row for each migration.
+type versions struct {
+	db                        *database
+	create                    string
+	newest, applied, readOnly *statement
+	charset                   *statement // nil: all dialects but MySQL
+}
+
+func (v *versions) init(d *database) {
+	v.db = d
+	at, readOnly := "", ""
+	done := "INSERT INTO {schema} (version) VALUES (?) ON CONFLICT DO NOTHING"
+	switch d.dialect {
+	case PostgreSQL:
+		at = "TIMESTAMPTZ"
+		readOnly = "SHOW transaction_read_only"
+	case MySQL:
+		at = "TIMESTAMP"
+		// MySQL and MariaDB have one of the last two, and not the same.
+		readOnly = "SHOW VARIABLES WHERE Variable_name IN ('read_only', 'tx_read_only', 'transaction_read_only')"
+		done = "INSERT INTO {schema} (version) VALUES (?) ON DUPLICATE KEY UPDATE version = version"
+		v.charset = d.statement("SELECT @@character_set_client, @@character_set_connection, COALESCE(@@character_set_results, '')")
+	case SQLite:
+		at = "TEXT"
+		readOnly = "PRAGMA query_only"
+	}
+	v.create = "CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL PRIMARY KEY, applied_at " + at + " NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+	v.newest = d.statement("SELECT COALESCE(MAX(version), 0) FROM {schema}")
+	v.applied = d.statement(done)
+	v.readOnly = d.statement(readOnly)
+}
+
+// Open creates the tables, or migrates those of an older version. It may be
+// repeated, and ten instances may call it at once. A schema that is newer than
+// this library is an error. The role needs the right to create tables only
+// when there is something to do.
+func (s *Store) Open(ctx context.Context) error {
+	v, ctx := &s.versions, s.db.withoutHost(ctx)
+	version := 0
+	err := s.db.run(ctx, "open", func(c conn) (err error) {
+		if err := v.checkCharset(ctx, c); err != nil {
+			return err
+		}
+		version, err = v.read(ctx, c)
+		return err
+	})
+	if err != nil && !errors.Is(err, errNoTable) || version == schemaVersion {
+		return err
+	}
+	if s.db.dialect == MySQL {
+		// No lock: a DDL statement would commit it away, and Galera has no
+		// GET_LOCK. Each step may be repeated instead.
+		return s.db.run(ctx, "open", func(c conn) error { return v.migrate(ctx, c) })
+	}
+	return s.db.transact(ctx, "open", func(c conn) error {
+		if s.db.dialect == PostgreSQL {
+			if _, err := c.tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", s.db.lockKey()); err != nil {
+				return err
+			}
+		}
+		return v.migrate(ctx, c)
+	})
+}
+
+// migrate runs what is missing. It has the lock, where there is one.
+func (v *versions) migrate(ctx context.Context, c conn) error {
+	if err := c.step(ctx, v.create); err != nil {
+		return err
+	}
+	version, err := v.read(ctx, c)
+	if err != nil {
+		return err
+	}
+	for version++; version <= schemaVersion; version++ {
+		file, err := migrations.ReadFile(fmt.Sprintf("schema/%s_%d.sql", strings.ToLower(v.db.dialect.String()), version))
+		if err != nil {
+			return err
+		}
+		for text := range strings.SplitSeq(string(file), ";\n") {
+			if text = strings.TrimSpace(text); text == "" {
+				continue
+			}
+			if err := c.step(ctx, text); err != nil {
+				return err
+			}
+		}
+		if _, err := c.exec(ctx, v.applied, version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step runs one statement without parameters, unprepared: not all servers
+// prepare DDL.
+func (c conn) step(ctx context.Context, text string) error {
+	exec := c.d.pool.ExecContext
+	if c.tx != nil {
+		exec = c.tx.ExecContext
+	}
+	if _, err := exec(ctx, c.d.names.Replace(text)); err != nil && !c.d.dialect.made(err) {
+		return err
+	}
+	return nil
+}
+
+// read is the version of the schema, 0 of an empty one.
+func (v *versions) read(ctx context.Context, c conn) (version int, err error) {
+	_, err = c.one(ctx, v.newest, []any{&version})
+	if err == nil && version > schemaVersion {
+		err = fmt.Errorf("the schema %s* has version %d, this library knows %d: deploy the newer library",
+			v.db.schema+v.db.prefix, version, schemaVersion)
+	}
+	return version, err
+}
+
+// lockKey tells the schemas of one database apart.
+func (d *database) lockKey() int64 {
+	h := fnv.New64a()
+	h.Write([]byte("authn/sqlstore " + d.schema + d.prefix))
+	return int64(h.Sum64())
+}
+
+// checkCharset keeps names from being stored as question marks.
+func (v *versions) checkCharset(ctx context.Context, c conn) error {
+	if v.charset == nil {
+		return nil
+	}
+	var sets [3]string
+	if _, err := c.one(ctx, v.charset, []any{&sets[0], &sets[1], &sets[2]}); err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if set != "utf8mb4" {
+			return fmt.Errorf("the connection speaks %q, not utf8mb4: leave charset and collation out of the DSN", set)
+		}
+	}
+	return nil
+}
+
+// Check says whether the database can be reached, has the schema of this
+// library or a newer one, and can be written to: a read-only replica is an
+// error.
+func (s *Store) Check(ctx context.Context) error {
+	ctx = s.db.withoutHost(ctx)
+	return s.db.run(ctx, "check", func(c conn) error {
+		if err := s.versions.checkCharset(ctx, c); err != nil {
+			return err
+		}
+		var version int
+		if _, err := c.one(ctx, s.versions.newest, []any{&version}); err != nil {
+			return err
+		}
+		if version < schemaVersion {
+			return fmt.Errorf("the schema has version %d, this library needs %d: call Store.Open", version, schemaVersion)
+		}
+		return c.each(ctx, s.versions.readOnly, func(rows *sql.Rows) error {
+			var name, value string
+			to := []any{&name, &value}
+			if s.db.dialect != MySQL {
+				to = to[1:]
+			}
+			if err := rows.Scan(to...); err != nil {
+				return err
+			}
+			if value != "0" && !strings.EqualFold(value, "off") {
+				return errors.New("the database is read-only")
+			}
+			return nil
+		})
+	})
+}
