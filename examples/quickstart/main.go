@@ -51,7 +51,7 @@ func run(ctx context.Context, addr, at string, walk bool) error {
 	if err != nil {
 		return err
 	}
-	defer closeStore()
+	defer func() { _ = closeStore() }()
 	audit := authn.Slog(nil) // to slog.Default: text on stderr
 	keys, err := apikey.New(st, apikey.Config{
 		Prefix:  "acme_dev",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -133,7 +134,7 @@ func (c *recordedConn) PrepareContext(ctx context.Context, text string) (driver.
 
 func (c *recordedConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	res, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, text, args)
-	if err != driver.ErrSkip { // then database/sql prepares it
+	if !errors.Is(err, driver.ErrSkip) { // then database/sql prepares it
 		c.r.say(text, args)
 	}
 	return res, err
@@ -141,7 +142,7 @@ func (c *recordedConn) ExecContext(ctx context.Context, text string, args []driv
 
 func (c *recordedConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, text, args)
-	if err != driver.ErrSkip {
+	if !errors.Is(err, driver.ErrSkip) {
 		c.r.say(text, args)
 	}
 	return rows, err

@@ -107,7 +107,7 @@ func (a *apiKeys) CreateAPIKey(ctx context.Context, k store.APIKey, l store.APIK
 		}
 		if l.MaxLive > 0 {
 			var live int
-			if _, err := c.one(ctx, a.countLive, []any{&live}, k.Owner, a.db.dialect.bound(now), a.db.dialect.bound(youngest(l, now))); err != nil {
+			if err := c.one(ctx, a.countLive, []any{&live}, k.Owner, a.db.dialect.bound(now), a.db.dialect.bound(youngest(l, now))); err != nil {
 				return err
 			}
 			if live >= l.MaxLive {

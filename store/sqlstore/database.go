@@ -144,11 +144,7 @@ func (c conn) each(ctx context.Context, s *statement, scan func(rows *sql.Rows) 
 	return rows.Err()
 }
 
-// one is each for at most one row; found says whether there was one.
-func (c conn) one(ctx context.Context, s *statement, to []any, args ...any) (found bool, err error) {
-	err = c.each(ctx, s, func(rows *sql.Rows) error {
-		found = true
-		return rows.Scan(to...)
-	}, args...)
-	return found, err
+// one is each for the one row of an aggregate.
+func (c conn) one(ctx context.Context, s *statement, to []any, args ...any) error {
+	return c.each(ctx, s, func(rows *sql.Rows) error { return rows.Scan(to...) }, args...)
 }

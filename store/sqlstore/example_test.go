@@ -25,7 +25,7 @@ func Example() {
 	if err := st.Open(ctx); err != nil { // creates or migrates the tables
 		log.Fatal(err)
 	}
-	go st.Run(ctx) // deletes what expired a day ago
+	go func() { log.Print(st.Run(ctx)) }() // deletes what expired a day ago
 	// apikey.New(st, …) and the like take st from here.
 }
 

@@ -130,7 +130,7 @@ func (c conn) step(ctx context.Context, text string) error {
 
 // read is the version of the schema, 0 of an empty one.
 func (v *versions) read(ctx context.Context, c conn) (version int, err error) {
-	_, err = c.one(ctx, v.newest, []any{&version})
+	err = c.one(ctx, v.newest, []any{&version})
 	if err == nil && version > schemaVersion {
 		err = fmt.Errorf("the schema %s* has version %d, this library knows %d: deploy the newer library",
 			v.db.schema+v.db.prefix, version, schemaVersion)
@@ -151,7 +151,7 @@ func (v *versions) checkCharset(ctx context.Context, c conn) error {
 		return nil
 	}
 	var sets [3]string
-	if _, err := c.one(ctx, v.charset, []any{&sets[0], &sets[1], &sets[2]}); err != nil {
+	if err := c.one(ctx, v.charset, []any{&sets[0], &sets[1], &sets[2]}); err != nil {
 		return err
 	}
 	for _, set := range sets {
@@ -172,7 +172,7 @@ func (s *Store) Check(ctx context.Context) error {
 			return err
 		}
 		var version int
-		if _, err := c.one(ctx, s.versions.newest, []any{&version}); err != nil {
+		if err := c.one(ctx, s.versions.newest, []any{&version}); err != nil {
 			return err
 		}
 		if version < schemaVersion {

@@ -149,7 +149,7 @@ func (s *Store) Run(ctx context.Context) error {
 	defer t.Stop()
 	for {
 		// Any other error is met again in a minute; until then only space is lost.
-		if err := s.once.sweepAll(ctx); errors.Is(err, errNoTable) {
+		if err := s.sweepAll(ctx); errors.Is(err, errNoTable) {
 			return err
 		}
 		select {

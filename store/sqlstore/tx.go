@@ -73,7 +73,7 @@ func (d *database) immediate(ctx context.Context, f func(conn) error) error {
 		// SQLite may have rolled back by itself.
 		_, err := c.ExecContext(last, "ROLLBACK")
 		if err != nil && !strings.Contains(err.Error(), "no transaction is active") {
-			c.Raw(func(any) error { return driver.ErrBadConn }) // not back into the pool
+			_ = c.Raw(func(any) error { return driver.ErrBadConn }) // not back into the pool
 		}
 	}()
 	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {

@@ -36,7 +36,7 @@ func jsonText[T []string | map[string]string | []use](v T) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(v) // cannot fail for these types
+	_ = e.Encode(v) // cannot fail for these types
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

@@ -47,7 +47,7 @@ func StartProcess(cmd *exec.Cmd, dir string) (*Process, error) {
 		out.Close()
 		started <- err
 		if err == nil {
-			cmd.Wait()
+			_ = cmd.Wait() // the log says how it ended
 			close(p.exited)
 		}
 	}()

@@ -154,5 +154,5 @@ func own(tb testing.TB, fresh func(tb testing.TB) (*SQLServer, error)) *SQLServe
 
 func init() {
 	// Connections that break while a server is killed are what is being tested.
-	mysql.SetLogger(&mysql.NopLogger{})
+	_ = mysql.SetLogger(&mysql.NopLogger{})
 }
