@@ -26,7 +26,7 @@ func TestAllocations(t *testing.T) {
 		most float64
 		f    func()
 	}{
-		{"Require", 2, func() { clear(w.h); h.ServeHTTP(w, r) }},
+		{"Require", 1, func() { clear(w.h); h.ServeHTTP(w, r) }},
 		{"HasScope", 0, func() { id.HasScope("orders:read") }},
 		{"HasRole", 0, func() { id.HasRole("editor") }},
 		{"FactorAt", 0, func() { id.FactorAt("pwd") }},

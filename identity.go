@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -181,15 +182,19 @@ func NewContext(ctx context.Context, id *Identity) context.Context {
 
 type passKey struct{}
 
-// pass is the context of a request that was let through. It is a type of its
-// own, so that the Identity, the way to refuse it later (Allow), the client's
-// address and header values cost one allocation.
+// pass is the context of a request that was let through.
 type pass struct {
 	context.Context
 	id     *Identity
-	policy *policy   // that let it through; nil from NewContext
-	peer   string    // the request's RemoteAddr
-	fields [2]string // values of response fields, see policy.mark
+	policy *policy // that let it through; nil from NewContext
+	peer   string  // the request's RemoteAddr
+}
+
+// admission is one allocation for all that letting a request through needs.
+type admission struct {
+	pass
+	request http.Request
+	fields  [2]string // values of response fields, see policy.mark
 }
 
 func (p *pass) Value(key any) any {

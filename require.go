@@ -360,13 +360,13 @@ func (p *policy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (p *policy) accept(w http.ResponseWriter, r *http.Request, id *Identity, next http.Handler) {
-	pass := &pass{Context: r.Context(), id: id, policy: p, peer: r.RemoteAddr}
-	p.mark(w.Header(), &pass.fields)
-	r = r.WithContext(pass)
+	a := &admission{pass: pass{Context: r.Context(), id: id, policy: p, peer: r.RemoteAddr}}
+	a.request = *r.WithContext(&a.pass) // inlined, so that its own copy is on the stack
+	p.mark(w.Header(), &a.fields)
 	if p.onAccept != nil {
-		p.onAccept(w, r, id)
+		p.onAccept(w, &a.request, id)
 	}
-	next.ServeHTTP(w, r)
+	next.ServeHTTP(w, &a.request)
 }
 
 // mark tells caches what the answer depends on (RFC 9110 §12.5.5, RFC 9111

@@ -34,8 +34,8 @@ func (d discard) Header() http.Header         { return d.h }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
 
-// K17: what a request costs cannot creep: the Identity, the context and the
-// request.
+// K17: what a request costs cannot creep: the Identity, and the
+// request with its context.
 func TestAllocations(t *testing.T) {
 	keys, raw := quiet(t)
 	good, bad := request("X-API-Key", raw), request("X-API-Key", raw[:len(raw)-6]+"000000")
@@ -47,7 +47,7 @@ func TestAllocations(t *testing.T) {
 		f    func()
 	}{
 		{"Verify", 1, func() { _, _ = keys.Verify(good) }},
-		{"Middleware", 3, func() { clear(w.h); h.ServeHTTP(w, good) }},
+		{"Middleware", 2, func() { clear(w.h); h.ServeHTTP(w, good) }},
 		{"malformed", 1, func() { _, _ = keys.Verify(bad) }},
 		{"absent", 0, func() { _, _ = keys.Verify(request0) }},
 	}

@@ -78,7 +78,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// FromContext is the key that the request came with, behind a [Keys].
+// FromContext is the key that the request came with, behind a [Keys], without
+// its use tracking: LastUsedAt, LastAddr and Uses are zero.
 func FromContext(ctx context.Context) (Key, bool) {
 	id, ok := authn.FromContext(ctx)
 	if !ok {
@@ -92,6 +93,5 @@ func FromContext(ctx context.Context) (Key, bool) {
 		ID: id.CredentialID, Owner: id.Subject, Name: v.name, Hint: hint(v.prefix, v.lastFour),
 		Scopes: slices.Clone(v.identity.Scopes), Metadata: maps.Clone(v.metadata),
 		CreatedAt: v.createdAt, EndsAt: v.identity.ExpiresAt, ReplacedBy: v.replacedBy,
-		LastUsedAt: v.lastUsedAt, LastAddr: v.lastAddr, Uses: v.uses,
 	}, true
 }

@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 time=${1:-5s}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 targets=0
 while read -r dir; do
   for target in $(cd "$dir" && grep -hoE '^func Fuzz[A-Za-z0-9_]+' ./*_test.go 2>/dev/null | awk '{print $2}'); do
@@ -13,7 +15,8 @@ while read -r dir; do
       exit 1
     fi
     echo "fuzz $dir $target"
-    (cd "$dir" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" . | grep -vE '^(PASS|ok)|workers: 0' | tail -n 1)
+    (cd "$dir" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" .) >"$log" 2>&1 || { cat "$log"; exit 1; }
+    grep '^fuzz: elapsed' "$log" | tail -n 1
     targets=$((targets + 1))
   done
 done < <(git ls-files '*_test.go' | xargs -r -n1 dirname | sort -u)
