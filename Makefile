@@ -11,7 +11,7 @@ BIN := $(CURDIR)/.bin
 LINT := $(BIN)/golangci-lint
 FUZZTIME ?= 5s
 
-.PHONY: check test lint build race standalone integration fuzz coverage golden bench
+.PHONY: check test lint build install race standalone fuzz coverage golden bench
 
 check: lint build
 	go test ./...

@@ -22,6 +22,10 @@ const defaultRealm = "api"
 // bearer is the challenge of a Verifier that describes none.
 var bearer = []Challenge{{Scheme: "Bearer"}}
 
+// ours are the auth-params that come from the Guard and the Error; each may
+// stand only once (RFC 9110 §11.2).
+var ours = []string{"realm", "error", "error_description", "scope", "factor", "max_age"}
+
 // challenges are the field values, one a challenge: an absent credential gets
 // bare ones (RFC 6750 §3), anything else also hears what to do better.
 func (e *Error) challenges() []string {
@@ -32,6 +36,9 @@ func (e *Error) challenges() []string {
 	realm := e.realm
 	if realm == "" {
 		realm = defaultRealm
+	}
+	if !slices.ContainsFunc(cs, func(c Challenge) bool { return isToken(c.Scheme) }) {
+		cs = bearer // a 401 has a challenge
 	}
 	fields := make([]string, 0, len(cs))
 	for _, c := range cs {
@@ -52,7 +59,9 @@ func (e *Error) challenges() []string {
 			quote(&b, value)
 		}
 		for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-			param(name, c.Params[name])
+			if !slices.Contains(ours, strings.ToLower(name)) {
+				param(name, c.Params[name])
+			}
 		}
 		if e.Code != "" {
 			param("error", e.Code)

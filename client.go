@@ -19,7 +19,9 @@ type Client struct {
 	Group netip.Prefix
 }
 
-func newClient(addr netip.Addr) Client {
+// NewClient is the Client at addr, with its Group. That of an invalid Addr is
+// the zero Client.
+func NewClient(addr netip.Addr) Client {
 	addr = addr.Unmap().WithZone("")
 	if !addr.IsValid() {
 		return Client{}
@@ -40,7 +42,7 @@ func clientOfPeer(remoteAddr string) Client {
 	if err != nil {
 		return Client{}
 	}
-	return newClient(ap.Addr())
+	return NewClient(ap.Addr())
 }
 
 type clientKey struct{}

@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -43,16 +42,27 @@ func (e *enriched) Verify(r *http.Request) (*Identity, error) {
 	}
 	more, err := e.f(r.Context(), id.Clone())
 	switch {
-	case errors.Is(err, ErrNoCredential):
-		return nil, Refused("unknown subject", nil) // without err, which would say that nothing was there
+	case isAbsent(err):
+		return nil, about(id, Refused("unknown subject", nil)) // without err, which would say that nothing was there
 	case err != nil:
-		return nil, err
+		return nil, about(id, err)
 	case more == nil:
 		return nil, internalError("an EnrichFunc answered neither an Identity nor an error")
 	}
 	merged := *id
 	merged.Scopes, merged.Roles, merged.Attributes = more.Scopes, more.Roles, more.Attributes
 	return &merged, nil
+}
+
+// about is err with id for the event, if it is a refusal that says of nobody.
+func about(id *Identity, err error) error {
+	e := AsError(err)
+	if e.Status >= http.StatusInternalServerError || e.About != nil {
+		return err
+	}
+	refusal := *e
+	refusal.About, refusal.from = id, err
+	return &refusal
 }
 
 const (
@@ -63,7 +73,8 @@ const (
 // CacheEnrich remembers f's answers for ttl, by method, issuer, kind, subject
 // and credential id: at most 10 000 of them, and none for an Identity without
 // a CredentialID, whose scopes nothing would tell apart. Errors are not
-// remembered. A user who is switched off is let in for up to ttl more, so ttl
+// remembered. f must not depend on ctx, Factors or Pending, which are not part
+// of the key. A user who is switched off is let in for up to ttl more, so ttl
 // is at most 60 s; it panics beyond that and below 1 ns.
 func CacheEnrich(f EnrichFunc, ttl time.Duration) EnrichFunc {
 	if f == nil {
@@ -80,7 +91,7 @@ func CacheEnrich(f EnrichFunc, ttl time.Duration) EnrichFunc {
 		key := enrichKey(id)
 		now := time.Now()
 		if known, ok := answers.Get(key, now); ok {
-			return known, nil
+			return known.Clone(), nil
 		}
 		more, err := f(ctx, id)
 		if err != nil || more == nil {

@@ -122,6 +122,32 @@ func TestCacheEnrichRemembersByCredential(t *testing.T) {
 	})
 }
 
+// C8, C11: a refusal says in its event whom the host refused, and what is
+// remembered is nobody's to change.
+func TestEnrichRefusalNamesTheSubject(t *testing.T) {
+	var events authntest.Recorder
+	v := authn.Enrich(header("X-A"), func(context.Context, *authn.Identity) (*authn.Identity, error) {
+		return nil, authn.Refused("suspended", errDown)
+	})
+	serve(authn.Guard{Verifier: v, OnEvent: events.OnEvent}.Require()(who), request("X-A", "good"))
+	got := events.Events(authn.EventRefused)
+	if len(got) != 1 || got[0].Subject != "ada" || got[0].Method != "X-A" || got[0].Reason != "suspended" || !errors.Is(got[0].Err, errDown) {
+		t.Errorf("events %+v", got)
+	}
+	f := authn.CacheEnrich(func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
+		id.Roles = append(make([]string, 0, 8), "user")
+		return id, nil
+	}, time.Minute)
+	id := &authn.Identity{Subject: "ada", Kind: authn.KindUser, CredentialID: "c"}
+	for range 3 {
+		got, err := f(t.Context(), id.Clone())
+		if err != nil || fmt.Sprint(got.Roles) != "[user]" {
+			t.Fatalf("roles %v, %v", got.Roles, err)
+		}
+		got.Roles = append(got.Roles, "admin")
+	}
+}
+
 // C8: errors are not remembered, the cache is bounded, and ttl is at most 60 s.
 func TestCacheEnrichBounds(t *testing.T) {
 	fail := true

@@ -54,6 +54,8 @@ type Error struct {
 	// Reason says what was wrong, in a word or two: "revoked". It goes to the
 	// event and never to the client.
 	Reason string
+	// About is whom the event is about, if a credential was known but refused.
+	About *Identity
 	// Reported says that a verifier has sent the event.
 	Reported bool
 	// Err is the cause, if there is one. It never goes to the client.
@@ -66,6 +68,8 @@ type Error struct {
 // Error is for logs. Clients get what WriteError writes.
 func (e *Error) Error() string {
 	switch {
+	case e == nil:
+		return errNoStatus.Error()
 	case e.from != nil:
 		return e.from.Error()
 	case e.Reason == "" && e.Err != nil:
@@ -84,6 +88,9 @@ func (e *Error) Error() string {
 
 // Unwrap is what the Error was made of.
 func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
 	if e.from != nil {
 		return e.from
 	}
@@ -217,7 +224,11 @@ func WriteError(w http.ResponseWriter, _ *http.Request, err error) {
 
 // wholeSeconds rounds up, so that who waits them has waited long enough.
 func wholeSeconds(d time.Duration) int64 {
-	return int64((d + time.Second - 1) / time.Second)
+	seconds := int64(d / time.Second)
+	if d%time.Second > 0 {
+		seconds++
+	}
+	return seconds
 }
 
 // Must is v, or panics on an error: for main functions and tests.

@@ -95,8 +95,9 @@ type Identity struct {
 	// Identity is refused by Require, Allow and Check and is nobody to
 	// Optional, unless a route says [AllowPending].
 	Pending []string `json:"pending,omitempty"`
-	// VerifiedAt is when verifying began: a revocation since then voids a
-	// login that is made of this Identity. Zero is refused there.
+	// VerifiedAt is when verifying this request began; [Within] counts from
+	// it. A revocation since then voids a login that is made of this Identity.
+	// Zero is refused there.
 	VerifiedAt time.Time `json:"-"`
 	// ExpiresAt is when the credential ends. Zero means never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
@@ -138,8 +139,11 @@ func (id *Identity) FactorAt(name string) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// WithFactor is a copy that has proven f and no longer owes it.
+// WithFactor is a copy that has proven f and no longer owes it. Of nil it is nil.
 func (id *Identity) WithFactor(f Factor) *Identity {
+	if id == nil {
+		return nil
+	}
 	c := id.Clone()
 	c.Factors = slices.DeleteFunc(c.Factors, func(old Factor) bool { return old.Name == f.Name })
 	c.Factors = append(c.Factors, f)
@@ -177,7 +181,11 @@ func FromContext(ctx context.Context) (*Identity, bool) {
 // NewContext is ctx with id in it: for routers whose middleware has another
 // shape (see [Check]) and for tests. A nil id is nobody.
 func NewContext(ctx context.Context, id *Identity) context.Context {
-	return &pass{Context: ctx, id: id}
+	p := &pass{Context: ctx, id: id}
+	if outer, ok := ctx.Value(passKey{}).(*pass); ok {
+		p.policy, p.peer = outer.policy, outer.peer
+	}
+	return p
 }
 
 type passKey struct{}
@@ -191,6 +199,7 @@ type pass struct {
 }
 
 // admission is one allocation for all that letting a request through needs.
+// Who keeps the context keeps the request with it.
 type admission struct {
 	pass
 	request http.Request

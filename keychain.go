@@ -203,7 +203,9 @@ func (k *Keychain) Seal(purpose string, plain, aad []byte) ([]byte, error) {
 
 // Open decrypts what Seal made for the same purpose and aad. stale says that
 // an older key sealed it: seal it again. The error is [ErrUnknownKey] if that
-// key is gone, and another one if the value is not what Seal made.
+// key is gone, and another one if the value is not what Seal made. Neither is
+// an *[Error]: where a request brought the value, answer by [Refused] or
+// [NoCredential].
 func (k *Keychain) Open(purpose string, sealed, aad []byte) (plain []byte, stale bool, err error) {
 	if len(sealed) < sealHeader || sealed[0] != sealVersion {
 		return nil, false, errSealed

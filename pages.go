@@ -40,7 +40,10 @@ func (p Pages) OnError(w http.ResponseWriter, r *http.Request, err *Error) {
 	}
 	back := ""
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		back = r.URL.RequestURI()
+		back = r.RequestURI // not of r.URL, whose prefix may be stripped
+		if !strings.HasPrefix(back, "/") {
+			back = r.URL.RequestURI()
+		}
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -103,31 +106,26 @@ func withReturn(page, back string) string {
 }
 
 // isLocalPath reports whether a redirect to s stays on this host, in every
-// reading that browsers and proxies are known to give it: an absolute path
-// without authority, without backslashes (which browsers take for slashes),
-// control characters (which they drop) and, decoded or not, empty segments.
+// reading that browsers, proxies and http.Redirect are known to give it: an
+// absolute path and perhaps a query, without fragment, without backslashes
+// (which browsers take for slashes) and control characters (which they drop),
+// and, decoded once or twice, without empty segments.
 func isLocalPath(s string) bool {
-	if len(s) > maxReturn || !strings.HasPrefix(s, "/") {
+	if len(s) > maxReturn || !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, isUnsafe) {
 		return false
 	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
-		return false
-	}
-	raw, _, _ := strings.Cut(s, "#")
-	raw, _, _ = strings.Cut(raw, "?")
-	decoded := raw
-	for range 2 { // a proxy may decode once before the browser's own reading
-		if strings.Contains(decoded, "//") || strings.ContainsFunc(decoded, isUnsafe) {
+	path, _, _ := strings.Cut(s, "?")
+	for range 3 {
+		if strings.Contains(path, "//") || strings.ContainsFunc(path, isUnsafe) {
 			return false
 		}
-		if decoded, err = url.PathUnescape(decoded); err != nil {
+		var err error
+		if path, err = url.PathUnescape(path); err != nil {
 			return false
 		}
 	}
-	return !strings.Contains(decoded, "//") && !strings.ContainsFunc(decoded, isUnsafe) && !strings.ContainsFunc(s, isControl)
+	return true
 }
 
-func isControl(c rune) bool { return c < 0x20 || c == 0x7f }
-
-func isUnsafe(c rune) bool { return c == '\\' || isControl(c) }
+// isUnsafe is of characters that a return path never has.
+func isUnsafe(c rune) bool { return c == '\\' || c == '#' || c < 0x20 || c == 0x7f }

@@ -67,14 +67,14 @@ func TestPagesSendBrowsersOnly(t *testing.T) {
 // C9: the way back is a path of this host, in every reading.
 func TestReturnToIsALocalPath(t *testing.T) {
 	good := []string{
-		"/", "/orders", "/orders?id=7&u=http://x//y", "/a%20b", "/a/../b", "/ä", "/orders#frag", "/~ada/@x:y", "/a;b=c,d",
+		"/", "/orders", "/orders?id=7&u=http://x//y", "/a%20b", "/a/../b", "/ä", "/~ada/@x:y", "/a;b=c,d",
 	}
 	bad := []string{
 		"", "orders", "//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, `/\/evil.example`, "/%2fevil.example",
 		"/%2Fevil.example", "/%5cevil.example", "/%5C%5Cevil.example", "%2f%2fevil.example", "/%252fevil.example", "/%255cevil.example",
 		"http://evil.example", "https:evil.example", "javascript:alert(1)", "//user@evil.example", "/\t/evil.example", "/\n/evil.example",
 		"/\x00", "/a\r\nSet-Cookie: x=1", "/%0d%0aSet-Cookie:x=1", "/%09/evil.example", "/a?x=\x1f", "/a#\n", "/.//evil.example", "/a//b",
-		"/%zz", " /orders", "/" + strings.Repeat("a", 2048), "http:///evil.example", "mailto:a@b", "?x", "#x", "/a/%2f%2fb",
+		"/%zz", " /orders", "/" + strings.Repeat("a", 2048), "http:///evil.example", "mailto:a@b", "?x", "#x", "/a/%2f%2fb", "/orders#frag", `/x#/../\evil.example`, `/x?/../\evil.example`,
 	}
 	check := func(s string, want bool) {
 		t.Helper()
@@ -111,6 +111,11 @@ func FuzzReturnTo(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got := (authn.Pages{}).Next(nil, s)
+		w := httptest.NewRecorder() // which cleans paths, across what is cut off
+		http.Redirect(w, httptest.NewRequest(http.MethodGet, "/login", nil), got, http.StatusSeeOther)
+		if to := w.Header().Get("Location"); !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) {
+			t.Errorf("%q redirects to %q", s, to)
+		}
 		u, err := url.Parse(got)
 		if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(got, "/") ||
 			strings.HasPrefix(u.Path, "//") || strings.ContainsAny(got, "\r\n\t\x00") || strings.ContainsAny(u.Path, "\\\r\n\t\x00") {

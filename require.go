@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func (g Guard) Optional() func(http.Handler) http.Handler {
 				if err = p.verdict(r, id); err != nil {
 					err = p.refusal(r, id, err)
 				}
-			case errors.Is(err, ErrNoCredential):
+			case isAbsent(err):
 				if p.onEvent != nil {
 					p.report(r, nil, p.complete(err)) // a stale cookie
 				}
@@ -113,19 +114,10 @@ func (g Guard) Optional() func(http.Handler) http.Handler {
 			case id != nil:
 				p.accept(w, r, id, next)
 			default:
-				p.mark(w.Header(), new([2]string))
-				next.ServeHTTP(w, anonymous(r))
+				p.accept(w, r, nil, next)
 			}
 		})
 	}
-}
-
-// anonymous is r without the Identity of an outer Require.
-func anonymous(r *http.Request) *http.Request {
-	if _, ok := FromContext(r.Context()); !ok {
-		return r
-	}
-	return r.WithContext(NewContext(r.Context(), nil))
 }
 
 // Allow is the function of the same name. With fields of its own, g answers;
@@ -139,7 +131,10 @@ func (g Guard) Allow(rules ...Rule) func(http.Handler) http.Handler {
 			id, err := (*Identity)(nil), ErrNoCredential
 			outer, ok := r.Context().Value(passKey{}).(*pass)
 			if ok && outer.id != nil {
-				id, err = outer.id, p.verdict(r, outer.id)
+				id, err = outer.id, flaw(outer.id)
+				if err == nil {
+					err = p.verdict(r, id)
+				}
 			}
 			if err != nil {
 				answer := p
@@ -186,6 +181,7 @@ type policy struct {
 	vary        []string
 	varyLine    string
 	private     bool
+	cookies     bool // are looked at
 }
 
 func (g Guard) policy(where string, rules []Rule) *policy {
@@ -202,7 +198,11 @@ func (g Guard) policy(where string, rules []Rule) *policy {
 	if g.Verifier != nil {
 		d := describe(g.Verifier)
 		p.credentials = appendFields(nil, d.Credentials)
+		if slices.Contains(p.credentials, "Cookie") {
+			panic("authn: " + where + ": Description.Credentials has Cookie, which browsers send unasked: it belongs in Vary")
+		}
 		p.vary = appendFields(slices.Clone(p.credentials), d.Vary)
+		p.cookies = slices.Contains(p.vary, "Cookie")
 		p.varyLine = strings.Join(p.vary, ", ")
 		p.private = d.Private || slices.ContainsFunc(p.vary, func(f string) bool { return f != "Authorization" })
 		if len(d.Challenges) > 0 {
@@ -259,25 +259,57 @@ func (p *policy) check(r *http.Request) (*Identity, error) {
 
 // identify asks the verifier and holds it to its contract.
 func (p *policy) identify(r *http.Request) (*Identity, error) {
+	explicit := "" // a field that carries a credential
 	for _, field := range p.credentials {
-		if len(r.Header[field]) > 1 {
+		switch v := r.Header[field]; {
+		case len(v) > 1:
 			return nil, Malformed("more than one "+field, nil)
+		case len(v) == 1 && v[0] != "" && explicit == "":
+			explicit = field
 		}
+	}
+	if explicit != "" && p.cookies && len(r.Header["Cookie"]) > 0 {
+		r = withoutCookies(r)
 	}
 	id, err := p.verifier.Verify(r)
 	switch {
-	case err == nil && id == nil:
-		return nil, internalError("a Verifier answered neither an Identity nor an error")
-	case err == nil && (id.Subject == "" || id.Kind == 0 || int(id.Kind) >= len(kindNames)):
-		return nil, internalError("a Verifier answered an Identity without Subject or Kind")
-	case err != nil && errors.Is(err, ErrNoCredential):
-		for _, field := range p.credentials {
-			if v := r.Header[field]; len(v) == 1 && v[0] != "" {
-				return nil, Refused("nobody claims this "+field, nil)
-			}
-		}
+	case err == nil:
+		return id, flaw(id)
+	case explicit != "" && isAbsent(err):
+		return nil, Refused("nobody claims this "+explicit, nil)
+	default:
+		return nil, err
 	}
-	return id, err
+}
+
+// withoutCookies is r for the verifiers when a header field carries a
+// credential: that decides, for good or bad, and no cookie stands in for it.
+func withoutCookies(r *http.Request) *http.Request {
+	bare := *r
+	bare.Header = maps.Clone(r.Header)
+	delete(bare.Header, "Cookie")
+	return &bare
+}
+
+// isAbsent reports whether err lets another verifier try: it is or wraps
+// ErrNoCredential, and is no refusal or outage that has it for a cause.
+func isAbsent(err error) bool {
+	if !errors.Is(err, ErrNoCredential) {
+		return false
+	}
+	e := AsError(err)
+	return e.Status == http.StatusUnauthorized && e.Code == ""
+}
+
+// flaw is what no Identity may have, whoever made it.
+func flaw(id *Identity) error {
+	switch {
+	case id == nil:
+		return internalError("a Verifier answered neither an Identity nor an error")
+	case id.Subject == "" || id.Kind == 0 || int(id.Kind) >= len(kindNames):
+		return internalError("an Identity without Subject or Kind")
+	}
+	return nil
 }
 
 // owes is a factor that id owes and that this route does not excuse, or "".
@@ -314,6 +346,9 @@ func (p *policy) refusal(r *http.Request, id *Identity, err error) *Error {
 // complete is err as the client will see it: with the realm, the challenges of
 // all methods and the scopes that would do.
 func (p *policy) complete(err error) *Error {
+	if err == nil {
+		err = internalError("nothing was refused")
+	}
 	e := *AsError(err)
 	e.realm = p.realm
 	if e.from == nil {
@@ -334,7 +369,7 @@ func (p *policy) report(r *http.Request, id *Identity, e *Error) {
 	switch {
 	case p.onEvent == nil || e.Reported:
 		return
-	case e.Reason == "" && errors.Is(e, ErrNoCredential):
+	case e.Reason == "" && isAbsent(e):
 		return // nothing was presented
 	case outage && errors.Is(r.Context().Err(), context.Canceled):
 		return // the client has gone
@@ -344,6 +379,9 @@ func (p *policy) report(r *http.Request, id *Identity, e *Error) {
 		event.Kind = EventOutage
 	} else if id != nil {
 		event.Kind = EventDenied
+	}
+	if id == nil {
+		id = e.About
 	}
 	if id != nil {
 		event.Subject, event.SubjectKind, event.Actor = id.Subject, id.Kind, id.Subject
@@ -359,21 +397,25 @@ func (p *policy) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p.onError(w, r, AsError(err))
 }
 
+// accept lets r through as id, nil for nobody.
 func (p *policy) accept(w http.ResponseWriter, r *http.Request, id *Identity, next http.Handler) {
 	a := &admission{pass: pass{Context: r.Context(), id: id, policy: p, peer: r.RemoteAddr}}
 	a.request = *r.WithContext(&a.pass) // inlined, so that its own copy is on the stack
 	p.mark(w.Header(), &a.fields)
-	if p.onAccept != nil {
+	if id != nil && p.onAccept != nil {
 		p.onAccept(w, &a.request, id)
 	}
 	next.ServeHTTP(w, &a.request)
 }
 
 // mark tells caches what the answer depends on (RFC 9110 §12.5.5, RFC 9111
-// §3.5), whether or not it was there this time. A handler may set its own.
-// values is room for the field values, to spare an allocation.
+// §3.5), whether or not it was there this time. The handler may set its own; of
+// what stands there before, only private and no-store are kept. values is room for the field values, to spare an allocation.
 func (p *policy) mark(h http.Header, values *[2]string) {
-	private := p.private && len(h["Cache-Control"]) == 0
+	private := p.private
+	if cc := h["Cache-Control"]; len(cc) > 0 {
+		private = private && !listed(cc, "private") && !listed(cc, "no-store")
+	}
 	if len(h["Vary"]) == 0 && p.varyLine != "" {
 		*values = [2]string{p.varyLine, "private"}
 		h["Vary"] = values[0:1:1]

@@ -477,3 +477,165 @@ func TestHugeAndOddHeadersAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// C1, C2: a header field that carries a credential decides, for good or bad:
+// no cookie stands in for it, however the verifiers are nested.
+func TestCookieNeverStandsInForAHeader(t *testing.T) {
+	both := &fake{"Authorization", "both", authn.Description{Credentials: []string{"Authorization"}, Vary: []string{"cookie"}}}
+	wrap := func(v authn.Verifier) authn.Verifier { return authn.Enrich(v, noEnrich) }
+	tests := map[string]authn.Verifier{
+		"flat":          authn.FirstOf(header("Authorization"), header("X-B"), cookie()),
+		"enriched":      authn.FirstOf(wrap(authn.FirstOf(header("Authorization"), cookie())), wrap(authn.FirstOf(header("X-B"), cookie()))),
+		"one verifier":  authn.FirstOf(both, cookie(), header("X-B")),
+		"cookie before": authn.FirstOf(wrap(cookie()), wrap(header("Authorization")), header("X-B")),
+	}
+	for name, v := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, fields := range [][]string{
+				{"Cookie", "good", "Authorization", "Bearer garbage"},
+				{"Cookie", "good", "Authorization", "bad"},
+				{"Cookie", "good", "X-B", "bad"},
+				{"Cookie", "good", "X-B", "garbage"},
+			} {
+				for _, h := range []http.Handler{authn.Require(v)(who), authn.Optional(v)(who)} {
+					if w := serve(h, request(fields...)); w.Code != http.StatusUnauthorized {
+						t.Errorf("%v: status %d %s", fields, w.Code, w.Body)
+					}
+				}
+			}
+			r := request("Cookie", "good", "X-B", "good")
+			if w := serve(authn.Require(v)(who), r); w.Body.String() != "ada by X-B" || r.Header.Get("Cookie") == "" {
+				t.Errorf("a good header beside a good cookie: %s; the request has the cookie %q", w.Body, r.Header.Get("Cookie"))
+			}
+			if w := serve(authn.Require(v)(who), request("Cookie", "good")); w.Code != http.StatusOK {
+				t.Errorf("the cookie alone: status %d", w.Code)
+			}
+		})
+	}
+}
+
+// C1, C7: only an absent credential is absent: a refusal or an outage that has
+// ErrNoCredential among its causes stays what it is.
+func TestAbsentCauseIsNotAbsent(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"absent", authn.ErrNoCredential, 200},
+		{"wrapped", fmt.Errorf("orders: %w", authn.ErrNoCredential), 200},
+		{"with reason", authn.NoCredential("expired"), 200},
+		{"a refusal", authn.Refused("session", authn.ErrNoCredential), 401},
+		{"a malformed one", authn.Malformed("session", authn.NoCredential("x")), 400},
+		{"an outage", &authn.Error{Status: 503, Err: authn.ErrNoCredential}, 503},
+		{"a nil *Error", (*authn.Error)(nil), 500},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := authntest.Verifier(nil, tt.err)
+			second := authntest.Verifier(authn.User("eve", "second"), nil)
+			if w := serve(authn.Optional(v)(who), request()); w.Code != tt.want {
+				t.Errorf("Optional: status %d, want %d", w.Code, tt.want)
+			}
+			if w := serve(authn.Require(authn.FirstOf(v, second))(who), request()); w.Code != tt.want {
+				t.Errorf("FirstOf: status %d, want %d", w.Code, tt.want)
+			}
+		})
+	}
+}
+
+// C5: no Identity without Kind or Subject passes, whoever put it there.
+func TestAllowChecksTheIdentity(t *testing.T) {
+	for _, id := range []*authn.Identity{{}, {Subject: "ada"}, {Kind: authn.KindUser}} {
+		r := authntest.Request(request(), id)
+		if w := serve(authn.Allow()(who), r); w.Code != http.StatusInternalServerError {
+			t.Errorf("%+v: status %d, want 500", id, w.Code)
+		}
+	}
+}
+
+// C9: behind an anonymous Optional, Allow answers as that one does, and the
+// client's address is known.
+func TestAllowBehindAnonymousOptional(t *testing.T) {
+	var events authntest.Recorder
+	g := authn.Guard{
+		Verifier: authn.FirstOf(cookie(), header("X-A")), Realm: "acme", OnEvent: events.OnEvent,
+		OnError: authn.Pages{Login: "/login"}.OnError,
+	}
+	h := g.Optional()(authn.Allow()(who))
+	if w := serve(h, request("Sec-Fetch-Mode", "navigate")); w.Code != http.StatusSeeOther {
+		t.Errorf("a browser: status %d, want the login page", w.Code)
+	}
+	if w := serve(h, request()); !strings.Contains(strings.Join(w.Header()["Www-Authenticate"], ","), `Cookie realm="acme"`) {
+		t.Errorf("a program: %v", w.Header())
+	}
+	known := false
+	g.Optional()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, anonymous := authn.ClientFromContext(r.Context())
+		_, signedIn := authn.ClientFromContext(authn.NewContext(r.Context(), authn.User("ada", "x")))
+		known = anonymous && signedIn
+	})).ServeHTTP(httptest.NewRecorder(), request())
+	if !known {
+		t.Error("the client of an anonymous request is unknown")
+	}
+}
+
+// C10: public from outside is not believed where an answer is somebody's.
+func TestOuterCacheControl(t *testing.T) {
+	for before, want := range map[string]string{
+		"public, max-age=3600": "private", "max-age=60": "private", "": "private",
+		"no-store": "no-store", "private, max-age=60": "private, max-age=60", "Private": "Private",
+	} {
+		w := httptest.NewRecorder()
+		if before != "" {
+			w.Header().Set("Cache-Control", before)
+		}
+		authn.Require(cookie())(who).ServeHTTP(w, request("Cookie", "good"))
+		if got := w.Header().Get("Cache-Control"); got != want {
+			t.Errorf("%q became %q, want %q", before, got, want)
+		}
+	}
+	w := httptest.NewRecorder()
+	authn.Require(cookie())(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Vary", "Accept") // must not run into the next field's value
+	})).ServeHTTP(w, request("Cookie", "good"))
+	if got := w.Header().Get("Cache-Control"); got != "private" {
+		t.Errorf("Cache-Control %q after the handler added to Vary", got)
+	}
+}
+
+// C4: a 401 has a challenge, each auth-param once, and no overflow.
+func TestOddChallenges(t *testing.T) {
+	odd := &fake{"X-A", "x", authn.Description{Challenges: []authn.Challenge{{Scheme: "not a token"}}}}
+	w := serve(authn.Require(odd)(who), request())
+	if got := w.Header().Get("WWW-Authenticate"); got != `Bearer realm="api"` {
+		t.Errorf("challenge %q", got)
+	}
+	twice := &fake{"X-A", "x", authn.Description{Challenges: []authn.Challenge{
+		{Scheme: "X", Params: map[string]string{"Realm": "b", "error": "c", "max_age": "d", "own": "e"}},
+	}}}
+	w = serve(authn.Require(twice)(who), request())
+	if got := w.Header().Get("WWW-Authenticate"); got != `X realm="api", own="e"` {
+		t.Errorf("challenge %q", got)
+	}
+	ada := authntest.Verifier(authn.User("ada", "x"), nil)
+	w = serve(authn.Require(ada, authn.Within(1<<63-1, "otp"))(who), request())
+	if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `max_age="9223372037"`) {
+		t.Errorf("challenge %q", got)
+	}
+	inVain := &fake{"Cookie", "x", authn.Description{Credentials: []string{"cookie"}}}
+	mustPanic(t, func() { authn.Require(inVain) })
+}
+
+// Nil is answered, and never dereferenced.
+func TestNilErrors(t *testing.T) {
+	w := httptest.NewRecorder()
+	authn.Guard{}.Refuse(w, request(), nil)
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("Refuse(nil): %d", w.Code)
+	}
+	var e *authn.Error
+	if e.Error() == "" || e.Unwrap() != nil || (*authn.Identity)(nil).WithFactor(authn.Factor{Name: "otp"}) != nil {
+		t.Error("a nil *Error or *Identity is something")
+	}
+}

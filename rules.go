@@ -30,7 +30,7 @@ type allScopes []string
 // Scopes wants all of these scopes, compared exactly. A credential without
 // scopes has none. Without a name it panics.
 func Scopes(all ...string) Rule {
-	mustName("Scopes", all)
+	mustText("Scopes", all)
 	return allScopes(slices.Clone(all))
 }
 
@@ -50,7 +50,7 @@ type anyScope []string
 // AnyScope wants one of these scopes. A refusal names the first, which is
 // enough: put the least one there. Without a name it panics.
 func AnyScope(names ...string) Rule {
-	mustName("AnyScope", names)
+	mustText("AnyScope", names)
 	return anyScope(slices.Clone(names))
 }
 
@@ -69,7 +69,7 @@ func missingScope(sufficient []string) *Error {
 
 // AnyRole wants one of these roles. Without a name it panics.
 func AnyRole(names ...string) Rule {
-	mustName("AnyRole", names)
+	mustText("AnyRole", names)
 	names = slices.Clone(names)
 	return RuleFunc(func(_ *http.Request, id *Identity) error {
 		if slices.ContainsFunc(names, id.HasRole) {
@@ -95,8 +95,12 @@ func OfKind(kinds ...Kind) Rule {
 	})
 }
 
+// clockSkew is how far the clocks of two instances may differ.
+const clockSkew = time.Minute
+
 // Within wants one of these factors, any if none is named, proven at most max
-// before VerifiedAt (RFC 9470 step-up). Who has none of them, or an Identity
+// before VerifiedAt (RFC 9470 step-up), and not over a minute after it, which
+// no honest clock says. Who has none of them, or an Identity
 // without VerifiedAt, is asked for the first. A max of 0 or less panics.
 func Within(max time.Duration, anyOf ...string) Rule {
 	if max <= 0 {
@@ -113,7 +117,8 @@ func Within(max time.Duration, anyOf ...string) Rule {
 	return RuleFunc(func(_ *http.Request, id *Identity) error {
 		for _, f := range id.Factors {
 			named := len(anyOf) == 0 || slices.Contains(anyOf, f.Name)
-			if named && !f.At.IsZero() && !id.VerifiedAt.IsZero() && id.VerifiedAt.Sub(f.At) <= max {
+			age := id.VerifiedAt.Sub(f.At)
+			if named && !f.At.IsZero() && !id.VerifiedAt.IsZero() && age <= max && age >= -clockSkew {
 				return nil
 			}
 		}
@@ -127,7 +132,7 @@ type allowPending []string
 // takes the code, and for logging out. It counts before any other rule,
 // wherever it stands. Without a name it panics.
 func AllowPending(factors ...string) Rule {
-	mustName("AllowPending", factors)
+	mustText("AllowPending", factors)
 	return allowPending(slices.Clone(factors))
 }
 
@@ -165,6 +170,15 @@ func AnyOf(rules ...Rule) Rule {
 func mustName[T any](rule string, names []T) {
 	if len(names) == 0 {
 		panic("authn: " + rule + " of nothing")
+	}
+}
+
+// mustText panics on an empty name, too, such as an unset variable leaves: it
+// might match another empty one.
+func mustText(rule string, names []string) {
+	mustName(rule, names)
+	if slices.Contains(names, "") {
+		panic("authn: " + rule + " of an empty name")
 	}
 }
 

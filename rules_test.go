@@ -16,7 +16,7 @@ func TestRules(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	id := &authn.Identity{
 		Subject: "ada", Kind: authn.KindUser, Scopes: []string{"orders:read", "Admin"}, Roles: []string{"editor"},
-		Factors:    []authn.Factor{{Name: "pwd", At: ago(time.Hour)}, {Name: "otp", At: ago(10 * time.Minute)}, {Name: "sms"}},
+		Factors:    []authn.Factor{{Name: "pwd", At: ago(time.Hour)}, {Name: "otp", At: ago(10 * time.Minute)}, {Name: "sms"}, {Name: "hwk", At: now.Add(time.Minute)}, {Name: "pin", At: now.Add(time.Minute + 1)}},
 		VerifiedAt: now,
 	}
 	never := *id
@@ -46,11 +46,13 @@ func TestRules(t *testing.T) {
 		{"kind", id, authn.OfKind(authn.KindClient, authn.KindUser), ""},
 		{"other kind", nobody, authn.OfKind(authn.KindClient, authn.KindUser), "forbidden"},
 		{"any factor", id, authn.Within(10 * time.Minute), ""},
-		{"any factor, too old", id, authn.Within(10*time.Minute - 1), "insufficient_user_authentication"},
+		{"any factor, too old", id, authn.Within(10*time.Minute-1, "otp", "pwd", "sms"), "insufficient_user_authentication"},
 		{"named factor", id, authn.Within(time.Hour, "pwd"), ""},
 		{"named factor, too old", id, authn.Within(time.Hour-1, "pwd"), "insufficient_user_authentication"},
-		{"one of two", id, authn.Within(time.Hour, "hwk", "otp"), ""},
-		{"factor never proven", id, authn.Within(time.Hour, "hwk"), "insufficient_user_authentication"},
+		{"one of two", id, authn.Within(time.Hour, "face", "otp"), ""},
+		{"factor never proven", id, authn.Within(time.Hour, "face"), "insufficient_user_authentication"},
+		{"factor of a clock a minute ahead", id, authn.Within(time.Second, "hwk"), ""},
+		{"factor of the future", id, authn.Within(time.Hour, "pin"), "insufficient_user_authentication"},
 		{"factor without a time", id, authn.Within(100000*time.Hour, "sms"), "insufficient_user_authentication"},
 		{"Identity without a time", &never, authn.Within(100000*time.Hour, "pwd"), "insufficient_user_authentication"},
 		{"no factors", nobody, authn.Within(time.Hour), "insufficient_user_authentication"},
@@ -121,6 +123,10 @@ func TestEmptyRulePanics(t *testing.T) {
 		"AnyOf nil":                 func() { authn.AnyOf(nil) },
 		"AllowPending":              func() { authn.AllowPending() },
 		"AllowPending inside AnyOf": func() { authn.AnyOf(authn.AllowPending("otp")) },
+		"Scopes of nothing":         func() { authn.Scopes("a", "") },
+		"AnyScope of nothing":       func() { authn.AnyScope("") },
+		"AnyRole of nothing":        func() { authn.AnyRole("") },
+		"AllowPending of nothing":   func() { authn.AllowPending("") },
 		"Within 0":                  func() { authn.Within(0, "otp") },
 		"Within no name":            func() { authn.Within(time.Hour, "") },
 	}

@@ -15,7 +15,7 @@ import (
 //     of this method: another may try. A stale cookie counts as nothing, since
 //     browsers send cookies unasked; [NoCredential] then carries the reason.
 //   - Another [*Error] below status 500 is final: the credential is bad, even
-//     if another method would accept the request.
+//     if another method would accept the request. It may have any cause.
 //   - Any other error is an outage, answered by 503 and never taken for
 //     "anonymous" or "wrong".
 //   - A nil error comes with a non-nil Identity, with Subject and Kind.
@@ -23,6 +23,9 @@ import (
 // In a field that several methods read, such as Authorization, a value that
 // has not this method's shape (scheme, prefix) is nothing of this method.
 // Verify does not judge Pending. It may be called from many goroutines at once.
+//
+// A Verifier that wraps another forwards its [Describer], or caches and 401s
+// hear of Authorization only; [Enrich] does.
 type Verifier interface {
 	Verify(r *http.Request) (*Identity, error)
 }
@@ -74,8 +77,10 @@ func ambient(d Description) int {
 
 // FirstOf lets the first verifier that finds a credential decide, for good or
 // bad: only ErrNoCredential passes a request on. Verifiers of header fields
-// are asked before those of cookies, otherwise in the order given. If nobody
-// finds any, the error wraps ErrNoCredential and asks for all methods.
+// are asked before those of cookies, otherwise in the order given; and where a
+// header field carries a credential, [Require] and its like show no cookie to
+// anybody. If nobody finds any, the error wraps ErrNoCredential and asks for
+// all methods.
 //
 // A nil Verifier panics, and so does none at all.
 func FirstOf(vs ...Verifier) Verifier {
@@ -113,7 +118,7 @@ func (f *firstOf) Verify(r *http.Request) (*Identity, error) {
 	absent := f.absent
 	for _, v := range f.verifiers {
 		id, err := v.Verify(r)
-		if err == nil || !errors.Is(err, ErrNoCredential) {
+		if !isAbsent(err) {
 			return id, err
 		}
 		var e *Error

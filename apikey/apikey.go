@@ -15,8 +15,8 @@
 // This is version 1 of the format; a later one will differ in length, and keys
 // of this one stay good.
 //
-// A client sends its key as X-API-Key or as Authorization: Bearer, never in
-// the URL, which ends up in logs. Behind a Keys a browser page needs no CSRF
+// A client sends its key as X-API-Key, or in Authorization by the scheme Bearer
+// or ApiKey, never in the URL, which ends up in logs. Behind a Keys a browser page needs no CSRF
 // defence, since no browser sends these fields by itself.
 //
 // # Ends
@@ -57,7 +57,8 @@ type Config struct {
 	// refused. Services behind one FirstOf need prefixes of which none begins
 	// with another and an underscore.
 	Prefix string
-	// Scopes are all that keys may have. nil: keys have none.
+	// Scopes are all that new keys may get. nil: none. Taking one away here
+	// does not take it from existing keys: revoke them.
 	Scopes []string
 	// MaxAge ends every key so long after its creation; lowering it hits
 	// existing keys. Defaults to 90 days.
@@ -65,15 +66,16 @@ type Config struct {
 	// SkipMaxAge lets keys without an ExpiresAt live for ever, leaked ones
 	// included.
 	SkipMaxAge bool
-	// MaxPerOwner is how many live keys an owner may have. Rotating does not
-	// count. Defaults to 100.
+	// MaxPerOwner is how many live keys an owner may have when one is created.
+	// Rotating is not capped: limit its rate as that of all management.
+	// Defaults to 100.
 	MaxPerOwner int
 	// Legacy lets in the keys of older systems, see [Keys.Adopt].
 	Legacy []Legacy
 	// CacheTTL keeps lookups in this process, at most so long and at most
 	// 10 000 known and 10 000 unknown keys. A revocation by this Keys is
 	// effective at once, one by another instance or in a transaction of the
-	// host's within CacheTTL. At most 5 min. Defaults to no cache.
+	// host's within CacheTTL; so is the end that a rotation sets. At most 5 min. Defaults to no cache.
 	CacheTTL time.Duration
 	// FlushInterval is how often last use, address and count are written, all
 	// keys in one call of the store: by Run, or else by the first request
@@ -84,7 +86,8 @@ type Config struct {
 	WarnBefore []time.Duration
 	// Managers are kinds that may use [Keys.Handler] beside KindUser, and
 	// without the fresh factor that a KindUser needs. With KindKey in it, any
-	// key manages its owner's keys: let the route want a scope for that.
+	// key manages its owner's keys, and those that it made outlive it: let the
+	// route want a scope for that.
 	Managers []authn.Kind
 	// Grantable says which scopes id may give to a key, within Scopes. nil:
 	// those that id has itself. It is asked whenever ctx carries an Identity.
@@ -175,9 +178,13 @@ func (cfg Config) check() error {
 	case slices.ContainsFunc(cfg.Managers, func(kind authn.Kind) bool { return kind.String() == authn.Kind(0).String() }):
 		return errors.New("Config.Managers has an invalid Kind")
 	}
+	ours := newFormat(cfg.Prefix)
 	for _, l := range cfg.Legacy {
 		if err := l.check(); err != nil {
 			return err
+		}
+		if f := l.format(); f.length == ours.length && (strings.HasPrefix(f.prefix, ours.prefix) || strings.HasPrefix(ours.prefix, f.prefix)) {
+			return fmt.Errorf("Config.Legacy %q looks like keys of our own format", l.Prefix)
 		}
 	}
 	return nil

@@ -151,6 +151,47 @@ func TestNothingIsCachedInATransaction(t *testing.T) {
 	}
 }
 
+// K7: calls that change nothing do not empty the caches, so that nobody can do
+// that to others.
+func TestCallsThatChangeNothingKeepTheCache(t *testing.T) {
+	w := newWorld(t, cached)
+	raw, key := w.create()
+	if _, err := w.keys.Rotate(context.Background(), "ada", key.ID, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	status(w.keys, "X-API-Key", raw)
+	before := w.st.reads.Load()
+	for name, err := range map[string]error{
+		"Revoke of nothing": w.keys.Revoke(context.Background(), "ada", "key_none"),
+		"Rotate again":      second(w.keys.Rotate(context.Background(), "ada", key.ID, 0)),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if status(w.keys, "X-API-Key", raw); w.st.reads.Load() != before {
+			t.Errorf("%s emptied the cache", name)
+		}
+	}
+}
+
+// K7: a key that was unknown a moment ago is good as soon as it is adopted.
+func TestAdoptedKeyIsGoodAtOnce(t *testing.T) {
+	w := newWorld(t, func(cfg *apikey.Config) {
+		cfg.CacheTTL = time.Minute
+		cfg.Legacy = []apikey.Legacy{{Prefix: "sk_live_", Alphabet: "0123456789abcdef", Length: 32, Until: newClock().Now().Add(day)}}
+	})
+	const old = "sk_live_0123456789abcdef0123456789abcdef"
+	if got := status(w.keys, "X-API-Key", old); got != 401 {
+		t.Fatalf("before: %d", got)
+	}
+	if _, err := w.keys.Adopt(context.Background(), "ada", store.DigestOf(old), apikey.Spec{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(w.keys, "X-API-Key", old); got != 200 {
+		t.Errorf("after: %d: the unknown one was remembered", got)
+	}
+}
+
 // K7: an outage is not remembered, and nothing stale stands in for it.
 func TestOutageIsNotCached(t *testing.T) {
 	w := newWorld(t, cached)

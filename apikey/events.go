@@ -17,6 +17,9 @@ func outage(err error) *authn.Error {
 // report sends the event of a refused request, and answers e. rec is the key,
 // nil if it is unknown.
 func (k *Keys) report(r *http.Request, e *authn.Error, rec *store.APIKey) *authn.Error {
+	if rec != nil {
+		e.About = &authn.Identity{Subject: rec.Owner, Kind: authn.KindKey, Method: method, CredentialID: rec.ID}
+	}
 	if k.cfg.OnEvent == nil {
 		return e // a Guard may report it
 	}

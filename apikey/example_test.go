@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -81,7 +82,9 @@ func ExampleKeys_Handler() {
 	mux.Handle("/keys/", http.StripPrefix("/keys", people.Require()(keys.Handler())))
 
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest("POST", "/keys/", nil))
+	r := httptest.NewRequest("POST", "/keys/", strings.NewReader(`{"name": "ci"}`))
+	r.Header.Set("Content-Type", "application/json")
+	mux.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Header().Get("Cache-Control"))
 	list, _, err := keys.List(context.Background(), "ada", store.Page{})
 	fmt.Println(len(list), err)

@@ -17,7 +17,7 @@ import (
 	"github.com/gatehouse-go/authn/store/memstore"
 )
 
-// golden was made by the first release. It must verify for ever.
+// golden is a key of version 1 of the format. It must verify for ever.
 const golden = "acme_live_2Xn7VpZ0LkQwErTyUiOpAsDfGhJkLzXcVbNm1234567_1OGsSx"
 
 // K1: keys of version 1 of the format stay good.
@@ -166,6 +166,7 @@ func TestNewRefusesUnsafeConfig(t *testing.T) {
 		"guessed":       with(func(l *apikey.Legacy) { l.Length = 31 }),
 		"128 bits":      with(func(l *apikey.Legacy) { l.Alphabet, l.Length = "aaaaaaaaaaaaaaaaaaaa", 128 }),
 		"Until":         with(func(l *apikey.Legacy) { l.Until = time.Time{} }),
+		"our own":       with(func(l *apikey.Legacy) { l.Prefix, l.Length = "acme_", 55 }),
 	}
 	for want, change := range tests {
 		t.Run(want, func(t *testing.T) {

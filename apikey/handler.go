@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,23 +26,28 @@ const (
 // authn.Require and http.StripPrefix; the owner is the Subject of the Identity:
 //
 //	GET    /?cursor=…&limit=…  {"keys": [Key…], "next": "…"}
-//	POST   /                   {"name", "scopes", "expires_at", "metadata"} → 201 Key and "secret"
+//	POST   /                   {"name", "scopes", "expires_at"} → 201 Key and "secret"
 //	POST   /{id}/rotate        {"grace_seconds"} → 201 Key and "secret"
 //	DELETE /{id}               204
 //
 // Key is the JSON of [Key]. A KindUser needs a factor that was proven within
 // 15 min (else 401, RFC 9470); Config.Managers names kinds that need none, and
 // whose routes should want a scope, since revoking is not capped by scopes;
-// others get 403. Scopes are capped as in Create. Bodies are up to 64 KiB of
-// application/json without unknown members. Errors are as of
-// authn.WriteError, and answers are not to be cached.
+// others get 403. Scopes are capped as in Create; metadata is the host's, and
+// has no way in here. A POST is application/json, also without a body, so that
+// no form of another site is one; bodies are up to 64 KiB and have no unknown
+// members. Errors are as of authn.WriteError, but that 404 and 405 of a wrong
+// path or method are http.ServeMux's. Answers are not to be cached.
 func (k *Keys) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", k.serveList)
 	mux.HandleFunc("POST /{$}", k.serveCreate)
 	mux.HandleFunc("POST /{id}/rotate", k.serveRotate)
 	mux.HandleFunc("DELETE /{id}", k.serveRevoke)
-	return authn.Allow(authn.RuleFunc(k.mayManage))(mux)
+	return authn.Allow(authn.RuleFunc(k.mayManage))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		mux.ServeHTTP(w, r)
+	}))
 }
 
 var fresh = authn.Within(freshFactor)
@@ -87,16 +93,15 @@ func (k *Keys) serveList(w http.ResponseWriter, r *http.Request) {
 
 func (k *Keys) serveCreate(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Name      string            `json:"name"`
-		Scopes    []string          `json:"scopes"`
-		ExpiresAt time.Time         `json:"expires_at"`
-		Metadata  map[string]string `json:"metadata"`
+		Name      string    `json:"name"`
+		Scopes    []string  `json:"scopes"`
+		ExpiresAt time.Time `json:"expires_at"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		k.fail(w, r, err)
 		return
 	}
-	key, err := k.Create(r.Context(), owner(r), Spec(body))
+	key, err := k.Create(r.Context(), owner(r), Spec{Name: body.Name, Scopes: body.Scopes, ExpiresAt: body.ExpiresAt})
 	k.answerIssued(w, r, key, err)
 }
 
@@ -108,9 +113,8 @@ func (k *Keys) serveRotate(w http.ResponseWriter, r *http.Request) {
 		k.fail(w, r, err)
 		return
 	}
-	const century = 100 * 365 * 24 * 3600 // what a Duration can hold, and a key never needs
-	if body.GraceSeconds < 0 || body.GraceSeconds > century {
-		k.fail(w, r, invalid("grace_seconds is 0 or more"))
+	if body.GraceSeconds < 0 || body.GraceSeconds > int64(maxGrace/time.Second) {
+		k.fail(w, r, invalid("grace_seconds is 0 to %d", maxGrace/time.Second))
 		return
 	}
 	key, err := k.Rotate(r.Context(), owner(r), r.PathValue("id"), time.Duration(body.GraceSeconds)*time.Second)
@@ -122,7 +126,6 @@ func (k *Keys) serveRevoke(w http.ResponseWriter, r *http.Request) {
 		k.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -140,7 +143,8 @@ func (k *Keys) answerIssued(w http.ResponseWriter, r *http.Request, key Issued, 
 
 // fail answers err; an outage is also an event.
 func (k *Keys) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if e := authn.AsError(err); e.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
+	gone := errors.Is(r.Context().Err(), context.Canceled) // the client has
+	if e := authn.AsError(err); e.Status >= http.StatusInternalServerError && !gone {
 		k.send(r.Context(), authn.Event{Kind: authn.EventOutage, Reason: "key management", Err: err})
 	}
 	authn.WriteError(w, r, err)
@@ -149,15 +153,18 @@ func (k *Keys) fail(w http.ResponseWriter, r *http.Request, err error) {
 // readJSON reads one JSON value with known members and nothing after it. No
 // body at all is an empty object.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return invalid("Content-Type is not application/json")
+	}
+	if r.Body == nil {
+		return nil
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return invalid("body: %w", err)
 	}
 	if len(body) == 0 {
 		return nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return invalid("Content-Type is not application/json")
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
@@ -173,7 +180,6 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // a client that is gone is nobody's error

@@ -37,7 +37,7 @@ func (w *world) ada() *authn.Identity {
 func call(t *testing.T, h http.Handler, method, path, body string) (int, map[string]any, http.Header) {
 	t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	if body != "" {
+	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json; charset=utf-8")
 	}
 	w := httptest.NewRecorder()
@@ -56,7 +56,7 @@ func TestHandlerManagesKeys(t *testing.T) {
 	w := newWorld(t, nil)
 	h := w.api(w.ada())
 	end := w.clock.Now().Add(30 * day).Format(time.RFC3339)
-	code, made, head := call(t, h, "POST", "/keys/", `{"name":"ci","scopes":["orders:read"],"expires_at":"`+end+`","metadata":{"plan":"pro"}}`)
+	code, made, head := call(t, h, "POST", "/keys/", `{"name":"ci","scopes":["orders:read"],"expires_at":"`+end+`"}`)
 	secret, _ := made["secret"].(string)
 	id, _ := made["id"].(string)
 	if code != 201 || made["owner"] != "ada" || made["ends_at"] != end || status(w.keys, "X-API-Key", secret) != 200 {
@@ -191,6 +191,13 @@ func TestHandlerRefusesBadInput(t *testing.T) {
 		{"not JSON", "POST", "/keys/", "application/json", `name=x`, 400, "invalid_request"},
 		{"a form", "POST", "/keys/", "application/x-www-form-urlencoded", `name=x`, 400, "invalid_request"},
 		{"no type", "POST", "/keys/", "", `{}`, 400, "invalid_request"},
+		{"JSON as text", "POST", "/keys/", "text/plain", `{"name":"x"}`, 400, "invalid_request"},
+		{"a form of another site, without fields", "POST", "/keys/", "application/x-www-form-urlencoded", ``, 400, "invalid_request"},
+		{"rotation by such a form", "POST", "/keys/" + key.ID + "/rotate", "text/plain", ``, 400, "invalid_request"},
+		{"the host's metadata", "POST", "/keys/", "application/json", `{"metadata":{"plan":"pro"}}`, 400, "invalid_request"},
+		{"long before 64 KiB", "POST", "/keys/", "application/json", `{}` + strings.Repeat(" ", 65<<10), 400, "invalid_request"},
+		{"31 days of grace", "POST", "/keys/" + key.ID + "/rotate", "application/json", `{"grace_seconds":2678400}`, 400, "invalid_request"},
+		{"101 years", "POST", "/keys/", "application/json", `{"expires_at":"2127-12-31T00:00:00Z"}`, 400, "invalid_request"},
 		{"unknown member", "POST", "/keys/", "application/json", `{"role":"admin"}`, 400, "invalid_request"},
 		{"two values", "POST", "/keys/", "application/json", `{}{}`, 400, "invalid_request"},
 		{"trailing", "POST", "/keys/", "application/json", `{} x`, 400, "invalid_request"},
@@ -224,6 +231,9 @@ func TestHandlerRefusesBadInput(t *testing.T) {
 			_ = json.Unmarshal(rec.Body.Bytes(), &v)
 			if rec.Code != tt.want || tt.code != "" && v["error"] != tt.code {
 				t.Errorf("%d %v, want %d %s", rec.Code, v, tt.want, tt.code)
+			}
+			if got := rec.Header().Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control %q", got)
 			}
 		})
 	}

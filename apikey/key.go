@@ -47,7 +47,7 @@ func (k *Keys) key(rec store.APIKey) Key {
 	return Key{
 		ID: rec.ID, Owner: rec.Owner, Name: rec.Name, Hint: hint(rec.Prefix, rec.LastFour),
 		Scopes: slices.Clone(rec.Scopes), Metadata: maps.Clone(rec.Metadata),
-		CreatedAt: rec.CreatedAt, EndsAt: k.endsAt(rec), RevokedAt: rec.RevokedAt, ReplacedBy: rec.ReplacedBy,
+		CreatedAt: rec.CreatedAt, EndsAt: k.endsAt(&rec), RevokedAt: rec.RevokedAt, ReplacedBy: rec.ReplacedBy,
 		LastUsedAt: rec.LastUsedAt, LastAddr: rec.LastAddr, Uses: rec.Uses,
 	}
 }
@@ -56,7 +56,7 @@ func hint(prefix, lastFour string) string { return prefix + "…" + lastFour }
 
 // endsAt is when rec ends by age. An adopted key also ends with its format, at
 // the latest with the last of them.
-func (k *Keys) endsAt(rec store.APIKey) time.Time {
+func (k *Keys) endsAt(rec *store.APIKey) time.Time {
 	end := rec.EndsAt(k.limits.MaxAge)
 	if rec.Prefix != "" {
 		return end

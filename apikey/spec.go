@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gatehouse-go/authn"
@@ -18,8 +19,8 @@ type Spec struct {
 	Name string
 	// Scopes are within Config.Scopes. nil: none.
 	Scopes []string
-	// ExpiresAt ends the key, if Config.MaxAge does not end it before. Zero:
-	// only that does.
+	// ExpiresAt ends the key, if Config.MaxAge does not end it before; at most
+	// 100 years ahead. Zero: only that does.
 	ExpiresAt time.Time
 	// Metadata is the host's: up to 32 values of up to 1024 bytes, under names
 	// of 1 to 64 bytes.
@@ -33,6 +34,7 @@ const (
 	maxMetadata = 32
 	maxMetaKey  = 64
 	maxMetaText = 1024
+	maxLife     = 100 * 365 * 24 * time.Hour
 )
 
 // check refuses what no store should have to keep.
@@ -44,6 +46,8 @@ func (s Spec) check(now time.Time) error {
 		return invalid("Spec.Scopes are up to %d scope-tokens (RFC 6749 §3.3) of up to %d characters", maxScopes, maxScope)
 	case !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now):
 		return invalid("Spec.ExpiresAt has passed")
+	case s.ExpiresAt.Sub(now) > maxLife:
+		return invalid("Spec.ExpiresAt is over 100 years ahead")
 	case len(s.Metadata) > maxMetadata:
 		return invalid("Spec.Metadata has over %d values", maxMetadata)
 	}
@@ -66,9 +70,12 @@ func invalid(format string, args ...any) error {
 	return authn.Malformed("", fmt.Errorf("authn/apikey: "+format, args...))
 }
 
-// isText reports whether s may be stored and shown.
+// isText reports whether s may be stored and shown: without control
+// characters, line separators and what turns the direction of text.
 func isText(s string, most int) bool {
-	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
+	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return unicode.IsControl(c) || unicode.In(c, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	})
 }
 
 // isScope reports whether s is a scope-token (RFC 6749 §3.3).
@@ -91,7 +98,7 @@ func within(scopes, allowed []string) bool {
 func (s Spec) normalise() Spec {
 	s.Scopes = slices.Compact(slices.Sorted(slices.Values(s.Scopes)))
 	s.Metadata = maps.Clone(s.Metadata)
-	s.ExpiresAt = s.ExpiresAt.Truncate(time.Microsecond)
+	s.ExpiresAt = s.ExpiresAt.UTC().Truncate(time.Microsecond)
 	return s
 }
 

@@ -25,6 +25,8 @@ type useTracker struct {
 	interval time.Duration
 	runs     atomic.Int32 // Runs that flush, so that no request has to
 
+	flushing chan struct{} // holds one while a flush runs, so that Close waits for a request's
+
 	mu      sync.Mutex
 	pending map[string]*pendingUse
 	nextAt  time.Time // when a flush is due
@@ -38,7 +40,7 @@ type pendingUse struct {
 }
 
 func (u *useTracker) init(interval time.Duration, now time.Time) {
-	u.interval = interval
+	u.interval, u.flushing = interval, make(chan struct{}, 1)
 	u.pending = make(map[string]*pendingUse)
 	u.nextAt = now.Add(interval)
 }
@@ -103,27 +105,15 @@ func (k *Keys) use(r *http.Request, rec *store.APIKey, now time.Time) {
 	if !k.uses.add(r, rec, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	_ = k.flush(ctx) // reported there
+	_ = k.flush(context.WithoutCancel(r.Context()), flushTimeout) // reported there
 }
 
-// flush writes what is pending in one call. What could not be written is kept
-// for the next time; where the store did write it and could not say so, it
-// counts twice.
-func (k *Keys) flush(ctx context.Context) error {
-	taken := k.uses.take()
-	if len(taken) == 0 {
-		return nil
-	}
-	uses := make([]store.APIKeyUse, 0, len(taken))
-	for _, use := range taken {
-		use.At = use.At.Truncate(time.Microsecond)
-		uses = append(uses, use.APIKeyUse)
-	}
-	first, err := k.st.RecordAPIKeyUses(ctx, uses)
+// flush writes what is pending in one call, within timeout if that is over 0.
+// What could not be written is kept for the next time; where the store did
+// write it and could not say so, it counts twice. The events have ctx.
+func (k *Keys) flush(ctx context.Context, timeout time.Duration) error {
+	taken, first, err := k.writeUses(ctx, timeout)
 	if err != nil {
-		k.uses.giveBack(taken)
 		k.send(ctx, authn.Event{Kind: authn.EventOutage, Reason: "use tracking", Err: err})
 		return fmt.Errorf("authn/apikey: use tracking: %w", err)
 	}
@@ -137,6 +127,33 @@ func (k *Keys) flush(ctx context.Context) error {
 	return nil
 }
 
+func (k *Keys) writeUses(ctx context.Context, timeout time.Duration) (taken map[string]*pendingUse, first []string, err error) {
+	if timeout > 0 { // of a request: not in its transaction, nor by its values
+		deadline, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		ctx = deadline
+	}
+	select {
+	case k.uses.flushing <- struct{}{}:
+		defer func() { <-k.uses.flushing }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	taken = k.uses.take()
+	if len(taken) == 0 {
+		return nil, nil, nil
+	}
+	uses := make([]store.APIKeyUse, 0, len(taken))
+	for _, use := range taken {
+		use.At = use.At.Truncate(time.Microsecond)
+		uses = append(uses, use.APIKeyUse)
+	}
+	if first, err = k.st.RecordAPIKeyUses(ctx, uses); err != nil {
+		k.uses.giveBack(taken)
+	}
+	return taken, first, err
+}
+
 // Close writes what use tracking has not written yet: at shutdown, for hosts
 // that do not [Keys.Run].
-func (k *Keys) Close(ctx context.Context) error { return k.flush(ctx) }
+func (k *Keys) Close(ctx context.Context) error { return k.flush(ctx, 0) }

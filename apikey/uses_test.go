@@ -237,6 +237,27 @@ func (h *hangingFlush) RecordAPIKeyUses(ctx context.Context, _ []store.APIKeyUse
 	return nil, ctx.Err()
 }
 
+// K8: Close waits for the flush of a request, whose failure it then makes good.
+func TestCloseWaitsForAFlushInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(cfg *apikey.Config) { cfg.Now = time.Now })
+		raw, key := w.create()
+		real := w.st.APIKeys
+		w.st.APIKeys = &hangingFlush{APIKeys: real}
+		time.Sleep(10 * time.Second)
+		done := make(chan bool)
+		go func() { status(w.keys, "X-API-Key", raw); done <- true }() // its flush hangs, and fails after 250 ms
+		synctest.Wait()
+		w.st.mu.Lock()
+		w.st.APIKeys = real
+		w.st.mu.Unlock()
+		if err := w.keys.Close(context.Background()); err != nil || w.record(key.ID).Uses != 1 {
+			t.Errorf("Close: %v, %d uses", err, w.record(key.ID).Uses)
+		}
+		<-done
+	})
+}
+
 // K8: Run flushes every interval, so that no request has to, and once more
 // when its context ends.
 func TestRunFlushes(t *testing.T) {

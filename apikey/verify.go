@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type verified struct {
 func newVerified(k *Keys, rec *store.APIKey, now, end time.Time) *verified {
 	v := &verified{
 		identity: authn.Identity{
-			Subject: rec.Owner, Kind: authn.KindKey, Method: method, CredentialID: rec.ID, Scopes: rec.Scopes,
+			Subject: rec.Owner, Kind: authn.KindKey, Method: method, CredentialID: rec.ID, Scopes: slices.Clip(rec.Scopes),
 			VerifiedAt: now, ExpiresAt: end,
 		},
 		keys: k, name: rec.Name, prefix: rec.Prefix, lastFour: rec.LastFour, replacedBy: rec.ReplacedBy,
@@ -67,7 +68,7 @@ func (k *Keys) Verify(r *http.Request) (*authn.Identity, error) {
 	case !rec.RevokedAt.IsZero():
 		return nil, k.report(r, authn.Refused("revoked", nil), &rec)
 	}
-	end := earlier(rec.EndsAt(k.limits.MaxAge), until)
+	end := earlier(k.endsAt(&rec), until)
 	if !end.IsZero() && !now.Before(end) {
 		return nil, k.report(r, authn.Refused("expired", nil), &rec)
 	}
@@ -114,11 +115,12 @@ func (k *Keys) ours(v string) bool {
 	return false
 }
 
-// bearerToken is what follows the scheme Bearer (RFC 6750 §2.1), "" if that is
-// not the scheme. Schemes are case-insensitive (RFC 9110 §11.1).
+// bearerToken is what follows the scheme Bearer (RFC 6750 §2.1) or ApiKey, as
+// the challenge says, "" if that is not the scheme. Schemes are
+// case-insensitive (RFC 9110 §11.1).
 func bearerToken(authorization string) string {
 	scheme, token, ok := strings.Cut(authorization, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
+	if !ok || !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "ApiKey") {
 		return ""
 	}
 	return strings.TrimLeft(token, " ")
@@ -188,6 +190,14 @@ func (k *Keys) lookup(ctx context.Context, d store.Digest, now time.Time) (store
 	return rec, err
 }
 
-// written voids the caches after a write, whether or not it failed: its effect
-// may be there all the same.
-func (k *Keys) written() { k.generation.Add(1) }
+// written voids the caches after a write. It also does so when that failed or
+// panicked, since its effect may be there all the same, but not when the store
+// says that nothing was written: else whoever may try could empty the caches.
+func (k *Keys) written(err *error) {
+	for _, nothing := range [...]error{store.ErrNotFound, store.ErrConflict, store.ErrLimit, store.ErrExists} {
+		if errors.Is(*err, nothing) {
+			return
+		}
+	}
+	k.generation.Add(1)
+}

@@ -11,7 +11,7 @@ import (
 
 const (
 	warnEvery   = time.Hour
-	warnBatch   = 100
+	warnBatch   = 500
 	lastFlushIn = 5 * time.Second
 )
 
@@ -28,7 +28,7 @@ func (k *Keys) Warn(ctx context.Context) error {
 			for _, rec := range recs {
 				k.send(ctx, authn.Event{
 					Kind: authn.EventExpiring, Subject: rec.Owner, CredentialID: rec.ID,
-					Reason: "within " + d.String(), ExpiresAt: k.endsAt(rec),
+					Reason: "within " + d.String(), ExpiresAt: k.endsAt(&rec),
 				})
 			}
 			if len(recs) < warnBatch {
@@ -53,13 +53,13 @@ func (k *Keys) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-flush.C:
-			_ = k.flush(ctx) // reported there
+			_ = k.flush(ctx, 0) // reported there
 		case <-warn.C:
 			k.warn(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlushIn)
 			defer cancel()
-			return k.flush(last)
+			return k.flush(last, 0)
 		}
 	}
 }

@@ -60,7 +60,8 @@ type APIKeyLimits struct {
 	MaxAge time.Duration
 }
 
-// APIKeyUse is N uses of one key; At and Addr are of the last of them.
+// APIKeyUse is N uses (over 0) of one key; At, which is set, and Addr are of the
+// last of them.
 type APIKeyUse struct {
 	ID   string
 	N    int64

@@ -61,9 +61,10 @@ type Store interface {
 	// Open creates or migrates what the store needs. It may be repeated, and
 	// ten instances may call it at once.
 	Open(ctx context.Context) error
-	// Run deletes what expired over a day ago, until ctx ends; then it answers
-	// nil. The day is a margin for clocks that differ. Nothing depends on Run
-	// but space: the expired is refused with or without it.
+	// Run deletes what expired over a day ago, where a concern does not keep it
+	// (API keys stay), until ctx ends; then it answers nil. The day is a margin
+	// for clocks that differ. Nothing depends on Run but space: the expired is
+	// refused with or without it. An error says that it cannot go on.
 	Run(ctx context.Context) error
 	// Check says whether the store can be reached and keeps its promises: the
 	// schema is there, and nothing is evicted. It is for readiness probes.
