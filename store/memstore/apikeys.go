@@ -22,12 +22,16 @@ type apiKeys struct {
 	byID     index[string, *keyRow]
 	seed     maphash.Seed
 	owners   [shards]ownerShard
+	warnFrom atomic.Uint64 // the shard where ClaimExpiringAPIKeys goes on
 }
 
 // ownerShard's lock comes before those of the indexes.
 type ownerShard struct {
 	mu   sync.RWMutex
 	keys map[string][]*keyRow // oldest first
+	// live are those that were live when they were counted last, in no order:
+	// counting does not look at keys that are dead for good again.
+	live map[string][]*keyRow
 }
 
 // keyRow is guarded by the lock of its shard.
@@ -43,6 +47,7 @@ func (a *apiKeys) init(max int) {
 	a.byID.init()
 	for i := range a.owners {
 		a.owners[i].keys = make(map[string][]*keyRow)
+		a.owners[i].live = make(map[string][]*keyRow)
 	}
 }
 
@@ -79,7 +84,19 @@ func (a *apiKeys) insert(s *ownerShard, k store.APIKey) error {
 	rows := s.keys[k.Owner]
 	i, _ := slices.BinarySearchFunc(rows, k, func(r *keyRow, k store.APIKey) int { return byAge(r.key, k) })
 	s.keys[k.Owner] = slices.Insert(rows, i, row)
+	s.live[k.Owner] = append(s.live[k.Owner], row)
 	return nil
+}
+
+// countLive counts the live keys of owner; s is locked.
+func (s *ownerShard) countLive(owner string, maxAge time.Duration, now time.Time) (n int) {
+	s.live[owner] = slices.DeleteFunc(s.live[owner], func(row *keyRow) bool {
+		if row.key.Live(maxAge, now) {
+			n++
+		}
+		return !row.key.RevokedAt.IsZero() // for good; what ended may not have, by another caller's now
+	})
+	return n
 }
 
 // byAge orders the oldest first.
@@ -92,16 +109,8 @@ func (a *apiKeys) CreateAPIKey(_ context.Context, k store.APIKey, l store.APIKey
 	s := a.shard(k.Owner)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.MaxLive > 0 {
-		live := 0
-		for _, row := range s.keys[k.Owner] {
-			if row.key.Live(l.MaxAge, now) {
-				live++
-			}
-		}
-		if live >= l.MaxLive {
-			return store.ErrLimit
-		}
+	if l.MaxLive > 0 && s.countLive(k.Owner, l.MaxAge, now) >= l.MaxLive {
+		return store.ErrLimit
 	}
 	return a.insert(s, k)
 }
@@ -227,10 +236,14 @@ func (a *apiKeys) RecordAPIKeyUses(_ context.Context, uses []store.APIKeyUse) (f
 	return first, nil
 }
 
+// ClaimExpiringAPIKeys goes on at the shard where the last call had enough, so
+// that calls in a row look at each key a few times and not once a call.
 func (a *apiKeys) ClaimExpiringAPIKeys(_ context.Context, d time.Duration, l store.APIKeyLimits, limit int, now time.Time) ([]store.APIKey, error) {
 	var due []store.APIKey
-	for i := range a.owners {
-		s := &a.owners[i]
+	from := a.warnFrom.Load()
+	for i := range uint64(shards) {
+		at := (from + i) % shards
+		s := &a.owners[at]
 		s.mu.Lock()
 		for _, rows := range s.keys {
 			for _, row := range rows {
@@ -241,6 +254,10 @@ func (a *apiKeys) ClaimExpiringAPIKeys(_ context.Context, d time.Duration, l sto
 			}
 		}
 		s.mu.Unlock()
+		if len(due) >= limit {
+			a.warnFrom.Store(at)
+			break
+		}
 	}
 	return due, nil
 }
