@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,13 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
-// raceRounds is how often the processes race in each case.
-const raceRounds = 1000
+const (
+	// raceRounds is how often the processes race in each case that names no
+	// number of its own.
+	raceRounds = 1000
+	// raceTimeout bounds how long a process may take to answer.
+	raceTimeout = 45 * time.Second
+)
 
 // raceStore is what the processes race on.
 type raceStore interface {
@@ -32,7 +38,8 @@ var raceOpeners = map[string]func(args []string) (raceStore, error){}
 // raceCase is an operation that two processes race on in each round. Their
 // outcomes are "won" or the name of an error.
 type raceCase struct {
-	name string
+	name   string
+	rounds int
 	// prepare makes the round, before the start.
 	prepare func(ctx context.Context, s raceStore, round int) error
 	// run is what racer 0 and racer 1 do.
@@ -154,6 +161,80 @@ var raceCases = []raceCase{
 		},
 		check: wantKeysOf("revoke", 2, 0),
 	},
+	{
+		name:   "CreateAPIKey of one ID",
+		rounds: 200,
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			k := raceKey(raceOwner("id", round), "k", round, 0)
+			k.Digest = store.DigestOf(fmt.Sprint("id ", round, racer))
+			return s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, raceNow)
+		},
+		lost:  store.ErrExists,
+		check: wantKeysOf("id", 1, 1),
+	},
+	{
+		// Whichever is first, the old key ends revoked. Its successor is there, and
+		// lives, just when the old key names it.
+		name:    "RevokeAPIKey against RotateAPIKey",
+		rounds:  200,
+		prepare: prepareKey("revoke one", time.Time{}),
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			owner := raceOwner("revoke one", round)
+			old := raceKey(owner, "old", round, 0).ID
+			if racer == 0 {
+				return s.RevokeAPIKey(ctx, owner, old, raceNow)
+			}
+			err := s.RotateAPIKey(ctx, owner, old, raceKey(owner, "next", round, racer), raceNow.Add(time.Hour), raceNow)
+			if errors.Is(err, store.ErrConflict) {
+				err = nil
+			}
+			return err
+		},
+		check: func(ctx context.Context, s raceStore, round int) error {
+			owner := raceOwner("revoke one", round)
+			old, err := s.APIKey(ctx, owner, raceKey(owner, "old", round, 0).ID)
+			if err != nil {
+				return err
+			}
+			if !old.RevokedAt.Equal(raceNow) {
+				return fmt.Errorf("the old key is revoked at %v", old.RevokedAt)
+			}
+			most := 1
+			if old.ReplacedBy != "" {
+				most = 2
+			}
+			return wantKeysOf("revoke one", most, most-1)(ctx, s, round)
+		},
+	},
+	{
+		name:    "RevokeAPIKey twice",
+		rounds:  200,
+		prepare: prepareKey("revoke twice", time.Time{}),
+		run: func(ctx context.Context, s raceStore, round, racer int) error {
+			owner := raceOwner("revoke twice", round)
+			old := raceKey(owner, "old", round, 0).ID
+			at := raceNow.Add(time.Duration(racer) * time.Minute)
+			if err := s.RevokeAPIKey(ctx, owner, old, at); err != nil {
+				return err
+			}
+			k, err := s.APIKey(ctx, owner, old)
+			if err == nil && !k.RevokedAt.Equal(at) {
+				err = errSecond
+			}
+			return err
+		},
+		// Each reads what stays: one of the two set it, and the other did not
+		// move it.
+		lost: errSecond,
+		check: func(ctx context.Context, s raceStore, round int) error {
+			owner := raceOwner("revoke twice", round)
+			k, err := s.APIKey(ctx, owner, raceKey(owner, "old", round, 0).ID)
+			if err == nil && !k.RevokedAt.Equal(raceNow) && !k.RevokedAt.Equal(raceNow.Add(time.Minute)) {
+				err = fmt.Errorf("revoked at %v", k.RevokedAt)
+			}
+			return err
+		},
+	},
 }
 
 func prepareKey(what string, end time.Time) func(ctx context.Context, s raceStore, round int) error {
@@ -194,18 +275,22 @@ func raceProcesses(t *testing.T, backend string, args ...string) {
 		racers[i] = startRacer(t, i, append([]string{backend}, args...))
 	}
 	for n, c := range raceCases {
-		t.Run(c.name, func(t *testing.T) {
+		ok := t.Run(c.name, func(t *testing.T) {
 			var wins [2]int
-			for round := range raceRounds {
+			rounds := cmp.Or(c.rounds, raceRounds)
+			for round := range rounds {
 				raceRound(t, s, racers, n, round, &wins)
 				if t.Failed() {
-					t.Fatalf("in round %d of %d", round+1, raceRounds)
+					t.Fatalf("in round %d of %d", round+1, rounds)
 				}
 			}
 			if c.lost != nil {
-				t.Logf("of %d rounds the processes won %d and %d", raceRounds, wins[0], wins[1])
+				t.Logf("of %d rounds the processes won %d and %d", rounds, wins[0], wins[1])
 			}
 		})
+		if !ok { // a late answer would be taken for one of the next case
+			return
+		}
 	}
 }
 
@@ -225,11 +310,11 @@ func raceRound(t *testing.T, s raceStore, racers [2]*racer, n, round int, wins *
 	won := 0
 	var outcomes [2]string
 	for i, r := range racers {
-		line, err := r.out.ReadString('\n')
+		line, err := r.answer()
 		if err != nil {
 			t.Fatalf("process %d: %v", i, err)
 		}
-		outcomes[i] = strings.TrimSuffix(line, "\n")
+		outcomes[i] = line
 		switch outcomes[i] {
 		case "won":
 			won++
@@ -252,7 +337,17 @@ func raceRound(t *testing.T, s raceStore, racers [2]*racer, n, round int, wins *
 // racer is a process that races on demand.
 type racer struct {
 	in  io.Writer
-	out *bufio.Reader
+	out *os.File
+	buf *bufio.Reader
+}
+
+// answer is the next line that it prints.
+func (r *racer) answer() (string, error) {
+	if err := r.out.SetReadDeadline(time.Now().Add(raceTimeout)); err != nil {
+		return "", err
+	}
+	line, err := r.buf.ReadString('\n')
+	return strings.TrimSuffix(line, "\n"), err
 }
 
 // racerEnv holds the arguments of a racer.
@@ -274,17 +369,23 @@ func startRacer(t *testing.T, number int, args []string) *racer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pipe, ok := out.(*os.File)
+	if !ok {
+		t.Fatalf("a pipe is a %T, which has no deadline", out)
+	}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = in.Close() // ends it
+		hung := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		defer hung.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("process %d: %v", number, err)
 		}
 	})
-	return &racer{in, bufio.NewReader(out)}
+	return &racer{in, pipe, bufio.NewReader(pipe)}
 }
 
 // TestRacer is a racer when it is started as one, and nothing otherwise. Each

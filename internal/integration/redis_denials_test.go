@@ -105,8 +105,13 @@ func TestRedisReplica(t *testing.T) {
 // that the denial holds.
 func TestRedisWithoutTheReplicasOfWait(t *testing.T) {
 	server := servers.OwnRedis(t)
-	s := openRedis(t, redisClient(t, server), redisstore.Config{Wait: 1})
+	s := newRedisStore(t, redisClient(t, server), redisstore.Config{Wait: 1})
 	now := time.Now()
+	for name, err := range map[string]error{"Open": s.Open(t.Context()), "Check": s.Check(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), "Config.Wait is 1, and this Redis has 0 replicas") {
+			t.Errorf("%s: %v, want it to say how many replicas there are", name, err)
+		}
+	}
 	err := s.ClaimOnce(t.Context(), "jti", store.DigestOf("a"), now.Add(time.Hour), now)
 	wantOutage(t, err)
 	if err == nil || !strings.Contains(err.Error(), "Config.Wait is 1, 0 replicas") {

@@ -180,12 +180,12 @@ func TestRedisAwkwardValues(t *testing.T) {
 	s := openRedis(t, redisCluster(t), redisstore.Config{})
 	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
 	for i, text := range []string{
-		"nul\x00in\x00it", "\x00", "🔑 ключ", "'; DROP TABLE authn_api_keys; --", "{other slot}", "}{", "*", "a\r\nFLUSHALL\r\n",
-		"]] redis.call('FLUSHALL') --[[", "%s%d", "\xff\xfe not UTF-8", "none", ":", "-1", "nan", "inf",
+		"🔑 ключ", "'; DROP TABLE authn_api_keys; --", "{other slot}", "}{", "*", "a\r\nFLUSHALL\r\n",
+		"]] redis.call('FLUSHALL') --[[", "%s%d", "none", ":", "-1", "nan", "inf",
 	} {
 		k := redisKey(text, fmt.Sprint(i, text), now)
 		k.Name, k.Prefix, k.ExpiresAt = text, text, now.Add(time.Hour)
-		k.Scopes, k.Metadata = []string{text, "", text}, map[string]string{text: text, "": ""}
+		k.Scopes, k.Metadata = []string{text, "", "\xff\x00" + text}, map[string]string{text: text, "": ""}
 		k.LastAddr, k.Uses = netip.MustParseAddr("fe80::1%eth0"), 1<<60
 		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{MaxLive: 1}, now), nil)
 		got, err := s.APIKey(ctx, text, k.ID)
@@ -210,6 +210,169 @@ func TestRedisAwkwardValues(t *testing.T) {
 	wantErr(t, err, nil)
 	if got.Metadata["long"] != long.Metadata["long"] {
 		t.Errorf("1 MB of metadata came back as %d bytes", len(got.Metadata["long"]))
+	}
+}
+
+// D5: what the contract rules out is refused before the server sees it; looked
+// up, it is not there.
+func TestRedisRefusesWhatNoStoreTakes(t *testing.T) {
+	server := servers.OwnRedis(t)
+	c := redisClient(t, server)
+	s := openRedis(t, c, redisstore.Config{})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	good := redisKey("ann", "good", now)
+	wantErr(t, s.CreateAPIKey(ctx, good, store.APIKeyLimits{}, now), nil)
+	wantErr(t, c.ConfigResetStat(ctx).Err(), nil)
+	refused := func(what string, err error) {
+		t.Helper()
+		if wantOutage(t, err); err == nil || !strings.HasPrefix(err.Error(), "authn/redisstore: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for text, long := range map[string]int{"nul\x00in it": 0, "\xff\xfe not UTF-8": 0, strings.Repeat("é", 128): 255, strings.Repeat("x", 65): 64} {
+		for field, change := range map[string]func(k *store.APIKey){
+			"ID":         func(k *store.APIKey) { k.ID = text },
+			"ReplacedBy": func(k *store.APIKey) { k.ReplacedBy = text },
+			"Owner":      func(k *store.APIKey) { k.Owner = text },
+			"Name":       func(k *store.APIKey) { k.Name = text },
+			"Prefix":     func(k *store.APIKey) { k.Prefix = text },
+			"LastFour":   func(k *store.APIKey) { k.LastFour = text },
+		} {
+			if isID := field == "ID" || field == "ReplacedBy"; long == 64 && !isID {
+				continue
+			}
+			k := redisKey("ann", "bad", now)
+			change(&k)
+			refused(fmt.Sprintf("CreateAPIKey, %s %q", field, text), s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now))
+			refused(fmt.Sprintf("RotateAPIKey, %s %q", field, text), s.RotateAPIKey(ctx, "ann", "good", k, now, now))
+		}
+		for _, name := range [][2]string{{text, "good"}, {"ann", text}} {
+			if long == 64 && name[0] == text {
+				continue
+			}
+			_, err := s.APIKey(ctx, name[0], name[1])
+			wantErr(t, err, store.ErrNotFound)
+			_, _, err = s.ListAPIKeys(ctx, name[0], store.Page{Cursor: name[1]})
+			wantErr(t, err, store.ErrNotFound)
+			wantErr(t, s.RotateAPIKey(ctx, name[0], name[1], redisKey("ann", "next", now), now, now), store.ErrNotFound)
+			wantErr(t, s.RevokeAPIKey(ctx, name[0], name[1], now), store.ErrNotFound)
+		}
+		if long != 64 {
+			refused(fmt.Sprintf("RevokeAPIKeysOf %q", text), s.RevokeAPIKeysOf(ctx, text, now))
+		}
+		refused(fmt.Sprintf("ClaimOnce, purpose %q", text), s.ClaimOnce(ctx, text, good.Digest, now.Add(time.Hour), now))
+	}
+	refused("ClaimOnce without a purpose", s.ClaimOnce(ctx, "", good.Digest, now.Add(time.Hour), now))
+	noID, undated := redisKey("ann", "", now), redisKey("ann", "undated", time.Time{})
+	refused("CreateAPIKey without an ID", s.CreateAPIKey(ctx, noID, store.APIKeyLimits{}, now))
+	refused("CreateAPIKey without CreatedAt", s.CreateAPIKey(ctx, undated, store.APIKeyLimits{}, now))
+	if stats := commandStats(t, c); stats["evalsha"].calls+stats["eval"].calls != 0 {
+		t.Errorf("the server was asked: %v", stats)
+	}
+	first, err := s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: "\x00", N: 1, At: now}, {ID: "good", N: 1, At: now}})
+	if err != nil || len(first) != 1 {
+		t.Errorf("uses next to one of an ID that cannot be: first uses of %q, %v", first, err)
+	}
+}
+
+// D8: the deadline of a context ends a call on a server that hangs, long before
+// the client's ReadTimeout and its retries would.
+func TestRedisDeadlines(t *testing.T) {
+	server := servers.OwnRedis(t)
+	c := redisWith(t, &redis.Options{Addr: server.Addr, ReadTimeout: 5 * time.Second})
+	s := openRedis(t, c, redisstore.Config{})
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	k := redisKey("ann", "k", now)
+	wantErr(t, s.CreateAPIKey(t.Context(), k, store.APIKeyLimits{}, now), nil)
+	defer server.Pause()()
+	for what, call := range map[string]func(ctx context.Context) error{
+		"APIKeyByDigest": func(ctx context.Context) error { _, err := s.APIKeyByDigest(ctx, k.Digest); return err },
+		"RevokeAPIKey":   func(ctx context.Context) error { return s.RevokeAPIKey(ctx, "ann", "k", now) },
+		"ClaimOnce": func(ctx context.Context) error {
+			return s.ClaimOnce(ctx, "jti", k.Digest, now.Add(time.Hour), now)
+		},
+		"Check": s.Check,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		start := time.Now()
+		wantOutage(t, call(ctx))
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("%s with a deadline of 200 ms took %v", what, d)
+		}
+		cancel()
+	}
+}
+
+// D5, D8: one damaged row loses nothing but itself.
+func TestRedisDamagedRows(t *testing.T) {
+	c := redisClient(t, nil)
+	s := openRedis(t, c, redisstore.Config{KeyPrefix: "damaged:"})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	row := func(k store.APIKey) string { return "damaged:{damaged:apikeys}k:" + k.Digest.String() }
+	create := func(owner, id string) store.APIKey {
+		k := redisKey(owner, id, now)
+		k.ExpiresAt, k.LastAddr = now.Add(time.Minute), netip.MustParseAddr("192.0.2.1")
+		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now), nil)
+		return k
+	}
+	claim := func(want int) error {
+		t.Helper()
+		keys, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{MaxAge: 48 * time.Hour}, 10, now)
+		if len(keys) != want {
+			t.Errorf("%d keys are claimed, want %d: %v", len(keys), want, err)
+		}
+		return err
+	}
+
+	wantErr(t, c.HSet(ctx, row(create("addr", "addr")), "addr", "oops").Err(), nil)
+	if keys := wantListed(t, s, "addr", 1); !t.Failed() && keys[0].LastAddr.IsValid() {
+		t.Errorf("an unreadable address is read as %v", keys[0].LastAddr)
+	}
+	wantErr(t, claim(1), nil)
+
+	create("mixed", "good")
+	wantErr(t, c.HSet(ctx, row(create("mixed", "list")), "scopes", "9:x").Err(), nil)
+	wantErr(t, c.HSet(ctx, row(create("mixed", "date")), "created", "oops").Err(), nil)
+	wantErr(t, claim(1), nil)
+	wantErr(t, claim(0), nil)
+	wantErr(t, c.HSet(ctx, row(create("alone", "alone")), "scopes", "9:x").Err(), nil)
+	if err := claim(0); err == nil || !strings.Contains(err.Error(), `"alone" is damaged`) {
+		t.Errorf("a damaged row and no other: %v", err)
+	}
+	if _, _, err := s.ListAPIKeys(ctx, "mixed", store.Page{}); err == nil {
+		t.Error("a list leaves out a damaged row, as if it were not there")
+	}
+}
+
+// D8: a count that cannot be added to keeps no other from being counted, once.
+func TestRedisDamagedCounts(t *testing.T) {
+	c := redisClient(t, nil)
+	s := openRedis(t, c, redisstore.Config{KeyPrefix: "counts:"})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	var uses []store.APIKeyUse
+	for _, id := range []string{"a", "full", "b", "text", "when", "c"} {
+		k := redisKey("ann", id, now)
+		if id == "full" {
+			k.Uses = 1<<63 - 1
+		}
+		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now), nil)
+		uses = append(uses, store.APIKeyUse{ID: id, N: 2, At: now})
+		for field, bad := range map[string]string{"text": "uses", "when": "used"} {
+			if id == field {
+				wantErr(t, c.HSet(ctx, "counts:{counts:apikeys}k:"+k.Digest.String(), bad, "oops").Err(), nil)
+			}
+		}
+	}
+	for round, want := range []int{4, 0} {
+		first, err := s.RecordAPIKeyUses(ctx, uses)
+		if err != nil || len(first) != want {
+			t.Errorf("round %d: first uses of %q, %v, want %d of them", round, first, err, want)
+		}
+	}
+	for id, want := range map[string]int64{"a": 4, "b": 4, "c": 4, "when": 4, "full": 1<<63 - 1} {
+		if k, err := s.APIKey(ctx, "ann", id); err != nil || k.Uses != want || !k.LastUsedAt.Equal(now) {
+			t.Errorf("%s: %d uses until %v, want %d until %v: %v", id, k.Uses, k.LastUsedAt, want, now, err)
+		}
 	}
 }
 

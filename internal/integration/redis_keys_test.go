@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func TestRedisKeysAndTTLs(t *testing.T) {
 	now := time.Now().AddDate(3, 0, 0)
 	for d, want := range map[time.Duration]time.Duration{
 		time.Hour: 25 * time.Hour, 0: 24 * time.Hour, -time.Hour: 24 * time.Hour, 90 * 24 * time.Hour: 91 * 24 * time.Hour,
+		math.MaxInt64: (200*365 + 1) * 24 * time.Hour,
 	} {
 		digest := store.DigestOf(d.String())
 		wantErr(t, s.ClaimOnce(ctx, "ttl", digest, now.Add(d), now), nil)
@@ -104,5 +106,54 @@ func TestRedisClaimsExpiringKeysBehindOthers(t *testing.T) {
 	// For a call without MaxAge the old ones live.
 	if n := len(claim(ctx, time.Hour, store.APIKeyLimits{}, 5000)); n != dead {
 		t.Errorf("%d old keys are claimed, want %d", n, dead)
+	}
+}
+
+// D5: the keys that expired over a day ago leave the indexes of warnings, a
+// bounded number each time; those that may still be due stay.
+func TestRedisEndedKeysLeaveTheIndexes(t *testing.T) {
+	c := redisClient(t, nil)
+	const prefix, base = "ended:", "ended:{ended:apikeys}"
+	s := openRedis(t, c, redisstore.Config{KeyPrefix: prefix})
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	const many = 700
+	const day = 24 * time.Hour
+	create := func(id string, end time.Duration) {
+		k := redisKey("ann", id, now.Add(-100*day))
+		k.ExpiresAt = now.Add(end)
+		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now.Add(-90*day)), nil)
+	}
+	create("warned", -2*day)
+	keys, err := s.ClaimExpiringAPIKeys(ctx, day, store.APIKeyLimits{}, 10, now.Add(-3*day))
+	wantErr(t, err, nil)
+	if len(keys) != 1 {
+		t.Fatalf("%d keys are claimed, want 1", len(keys))
+	}
+	for i := range many {
+		create(fmt.Sprint("ended ", i), -day-time.Duration(i+1)*time.Second)
+	}
+	create("within the day", -day+time.Minute)
+	create("living", 2*day)
+	size := func() (n int64) {
+		all, err := c.ZRange(ctx, base+"warned", 0, -1).Result()
+		wantErr(t, err, nil)
+		for _, warned := range append(all, "none") {
+			for _, kind := range []string{"end:", "age:"} {
+				found, err := c.ZCard(ctx, base+kind+warned).Result()
+				wantErr(t, err, nil)
+				n += found
+			}
+		}
+		return n
+	}
+	for call, want := range []int64{2 * (many + 3 - 500), 4, 4} {
+		_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{MaxAge: 365 * day}, 10, now)
+		wantErr(t, err, nil)
+		if n := size(); n != want {
+			t.Errorf("after %d calls the indexes have %d members, want %d", call+1, n, want)
+		}
+	}
+	if keys, err = s.ClaimExpiringAPIKeys(ctx, 3*day, store.APIKeyLimits{}, 10, now); err != nil || len(keys) != 1 || keys[0].ID != "living" {
+		t.Errorf("%d keys are claimed, %v, want the living one", len(keys), err)
 	}
 }

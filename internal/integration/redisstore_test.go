@@ -39,21 +39,25 @@ func redisClient(t testing.TB, s *servers.RedisServer) *redis.Client {
 	if s == nil {
 		s = servers.Redis(t)
 	}
-	c := s.Client()
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return redisWith(t, &redis.Options{Addr: s.Addr})
 }
 
 func redisCluster(t testing.TB) redis.UniversalClient {
 	t.Helper()
-	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers.RedisCluster(t).Addrs()})
+	return clusterOf(t, servers.RedisCluster(t))
+}
+
+func clusterOf(t testing.TB, cluster *servers.Cluster) *redis.ClusterClient {
+	t.Helper()
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
-// redisWith is a client that is closed at the end.
+// redisWith is a client that New takes, and that is closed at the end.
 func redisWith(t testing.TB, o *redis.Options) *redis.Client {
 	t.Helper()
+	o.ContextTimeoutEnabled = true
 	c := redis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,8 +164,168 @@ func TestReadOnlyIsAnOutage(t *testing.T) {
 	})
 }
 
+// D8: a file of SQLite that may only be read serves reads, and Check says that
+// nothing can be written.
+func TestReadOnlyFileFailsCheck(t *testing.T) {
+	file := "file:" + filepath.Join(t.TempDir(), "authn.db")
+	st := newStore(t, openDB(t, "sqlite3", file+"?"+sqliteOptions), sqlstore.SQLite, sqlstore.Config{})
+	if err := st.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	fixed := newStore(t, openDB(t, "sqlite3", file+"?mode=ro"), sqlstore.SQLite, sqlstore.Config{})
+	if err := fixed.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot be written to") {
+		t.Errorf("Check of mode=ro: %v", err)
+	}
+	// That another writes shows that it can be written to.
+	busy, err := openDB(t, "sqlite3", file+"?_txlock=immediate").Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Rollback()
+	quick := newStore(t, openDB(t, "sqlite3", file+"?_busy_timeout=10"), sqlstore.SQLite, sqlstore.Config{})
+	if err := quick.Check(t.Context()); err != nil {
+		t.Errorf("Check while another writes: %v", err)
+	}
+}
+
+// D4: a row that somebody damaged does not take the warnings of the others with
+// it; alone it is an error, once.
+func TestDamagedRowKeepsTheOthersWarnings(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		driver, dsn, schema := b.space(t)
+		db := openDB(t, driver, dsn)
+		st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema})
+		ctx, now := t.Context(), time.Now()
+		if err := st.Open(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 4 {
+			k := aKey("ann", n)
+			if k.ExpiresAt = now.Add(time.Minute); n == 3 {
+				k.ExpiresAt = now.Add(time.Hour)
+			}
+			if err := st.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, id := range []string{"ann-1", "ann-3"} {
+			if _, err := db.ExecContext(ctx, "UPDATE "+b.table(schema, "api_keys")+" SET scopes = '[oops' WHERE id = '"+id+"'"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keys, err := st.ClaimExpiringAPIKeys(ctx, 2*time.Minute, store.APIKeyLimits{}, 10, now)
+		if err != nil || len(keys) != 2 || keys[0].ID == "ann-1" || keys[1].ID == "ann-1" {
+			t.Errorf("%d keys of two good ones: %v", len(keys), err)
+		}
+		if keys, err = st.ClaimExpiringAPIKeys(ctx, 2*time.Hour, store.APIKeyLimits{MaxAge: 100 * time.Hour}, 10, now); err == nil || !strings.Contains(err.Error(), "ann-3") {
+			t.Errorf("%d keys of a damaged one: %v", len(keys), err)
+		}
+		if keys, err = st.ClaimExpiringAPIKeys(ctx, 2*time.Hour, store.APIKeyLimits{}, 10, now); err != nil || len(keys) != 0 {
+			t.Errorf("%d keys the second time: %v", len(keys), err)
+		}
+		if _, _, err := st.ListAPIKeys(ctx, "ann", store.Page{}); err == nil {
+			t.Error("a list without the damaged key is no error")
+		}
+	})
+}
+
+// D4: a use without its time, which is against the contract, counts, and costs
+// neither the time before nor the other uses of the batch.
+func TestUseWithoutATimeCounts(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		st, _ := b.open(t, nil)
+		ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+		addr := netip.MustParseAddr("192.0.2.1")
+		for n := range 2 {
+			if err := st.CreateAPIKey(ctx, aKey("ann", n), store.APIKeyLimits{}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n, uses := range [][]store.APIKeyUse{
+			{{ID: "ann-0", N: 1}, {ID: "ann-1", N: 1, At: now, Addr: addr}},
+			{{ID: "ann-0", N: 1, At: now, Addr: addr}, {ID: "ann-1", N: 1, Addr: netip.MustParseAddr("192.0.2.2")}},
+		} {
+			if _, err := st.RecordAPIKeyUses(ctx, uses); err != nil {
+				t.Fatal(err)
+			}
+			if k, err := st.APIKey(ctx, "ann", "ann-0"); n == 0 && (err != nil || !k.LastUsedAt.IsZero() || k.LastAddr.IsValid()) {
+				t.Errorf("used at no time: %+v, %v", k, err)
+			}
+		}
+		for n := range 2 {
+			k, err := st.APIKey(ctx, "ann", aKey("ann", n).ID)
+			if err != nil || k.Uses != 2 || !k.LastUsedAt.Equal(now) || k.LastAddr != addr {
+				t.Errorf("%+v, %v", k, err)
+			}
+		}
+	})
+}
+
+// D8: Run ends with an error when the role may not delete, since that does not
+// pass by itself.
+func TestRunSaysThatARightIsMissing(t *testing.T) {
+	for _, b := range sqlBackends[:2] {
+		t.Run(b.name, func(t *testing.T) {
+			driver, dsn, schema := b.space(t)
+			st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: schema})
+			if err := st.Open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s := b.server(t)
+			role := strings.ToLower(schema) + "_reader"
+			make := []string{"CREATE USER " + role + " PASSWORD 'x'", `GRANT USAGE ON SCHEMA "` + schema + `" TO ` + role, `GRANT SELECT ON ALL TABLES IN SCHEMA "` + schema + `" TO ` + role}
+			drop := []string{"DROP OWNED BY " + role, "DROP USER " + role}
+			if b.dialect == sqlstore.MySQL {
+				make, drop = []string{"CREATE USER " + role + "@'127.0.0.1' IDENTIFIED BY 'x'", "GRANT SELECT ON " + schema + ".* TO " + role + "@'127.0.0.1'", "GRANT USAGE ON authn.* TO " + role + "@'127.0.0.1'"}, []string{"DROP USER " + role + "@'127.0.0.1'"}
+				dsn = strings.Replace(dsn, "/authn?", "/"+schema+"?", 1)
+			}
+			if err := s.Exec(make...); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := s.Exec(drop...); err != nil {
+					t.Error(err)
+				}
+			}()
+			reader := openDB(t, driver, strings.Replace(dsn, "authn:not-a-secret@", role+":x@", 1))
+			defer reader.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			err := newStore(t, reader, b.dialect, sqlstore.Config{Schema: schema}).Run(ctx)
+			if err == nil || !strings.Contains(err.Error(), "lacks a right") {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+}
+
+// D4: a MariaDB that would refuse what a transaction writes is refused by Open
+// and Check, with what to do.
+func TestStatementBinlogIsRefused(t *testing.T) {
+	b := sqlBackends[1]
+	driver, dsn, schema := b.space(t)
+	st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: schema})
+	if err := st.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st = newStore(t, openDB(t, driver, dsn+"binlog_format=STATEMENT"), b.dialect, sqlstore.Config{Schema: schema})
+	for name, err := range map[string]error{"Open": st.Open(t.Context()), "Check": st.Check(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), "ROW or MIXED") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// The premise: it is what the server does.
+	if err := st.RevokeAPIKeysOf(t.Context(), "ann", time.Now()); err == nil || !strings.Contains(err.Error(), "1665") {
+		t.Errorf("revoke: %v", err)
+	}
+}
+
 // D8: a server that is killed under load is an outage, and the clients recover
-// by themselves when it is back. What was acknowledged is there.
+// by themselves when it is back. What was acknowledged holds: keys, claims and
+// revocations.
 func TestKilledServerComesBack(t *testing.T) {
 	for _, b := range sqlBackends {
 		if b.server == nil {
@@ -177,27 +341,8 @@ func TestKilledServerComesBack(t *testing.T) {
 			}
 			now := time.Now()
 			for n := range 2 {
-				var done []int // acknowledged
-				failed := make(chan struct{})
-				end := make(chan struct{})
-				go func() {
-					defer close(end)
-					for i := n * 1000; ; i++ {
-						ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-						err := st.CreateAPIKey(ctx, aKey("ann", i), store.APIKeyLimits{}, now)
-						cancel()
-						if err != nil {
-							wantSQLOutage(t, "killed", err)
-							close(failed)
-							return
-						}
-						if done = append(done, i); len(done) == 20 {
-							go s.Kill()
-						}
-					}
-				}()
-				<-failed
-				<-end
+				load := sqlLoad{st: st, from: n * 1000, now: now}
+				load.untilKilled(t, s)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				sqlOutages(t, "dead", ctx, st)
 				cancel()
@@ -213,16 +358,90 @@ func TestKilledServerComesBack(t *testing.T) {
 					t.Errorf("after the restart: %v", err)
 				}
 				cancel()
-				for _, i := range done {
-					if _, err := st.APIKey(t.Context(), "ann", aKey("ann", i).ID); err != nil {
-						t.Errorf("key %d was acknowledged: %v", i, err)
-					}
-				}
-				if err := st.ClaimOnce(t.Context(), "jti", store.DigestOf(fmt.Sprint(n)), now.Add(time.Hour), now); err != nil {
+				load.holds(t)
+				if err := st.ClaimOnce(t.Context(), "after", store.DigestOf(fmt.Sprint(n)), now.Add(time.Hour), now); err != nil {
 					t.Error(err)
 				}
 			}
 		})
+	}
+}
+
+// sqlLoad writes, and remembers what was acknowledged.
+type sqlLoad struct {
+	st                        *sqlstore.Store
+	from                      int
+	now                       time.Time
+	created, claimed, revoked []int
+}
+
+// untilKilled writes from three sides until each has met the outage, and kills
+// s amid.
+func (l *sqlLoad) untilKilled(t *testing.T, s *servers.SQLServer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for n := range 200 { // to be revoked
+		if err := l.st.CreateAPIKey(ctx, aKey("bob", l.from+n), store.APIKeyLimits{}, l.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all atomic.Int64
+	var killed atomic.Bool
+	var wg sync.WaitGroup
+	side := func(name string, done *[]int, call func(n int) error) {
+		wg.Go(func() {
+			for n := l.from; ; n++ {
+				over := killed.Load() || ctx.Err() != nil
+				if err := call(n); err != nil {
+					wantSQLOutage(t, name, err)
+					if over {
+						return
+					}
+					continue // a connection of the time before
+				}
+				*done = append(*done, n)
+				if all.Add(1) == 150 {
+					go func() {
+						s.Kill()
+						killed.Store(true)
+					}()
+				}
+			}
+		})
+	}
+	side("create", &l.created, func(n int) error {
+		return l.st.CreateAPIKey(ctx, aKey("ann", n), store.APIKeyLimits{}, l.now)
+	})
+	side("claim", &l.claimed, func(n int) error {
+		return l.st.ClaimOnce(ctx, "killed", store.DigestOf(fmt.Sprint(n)), l.now.Add(time.Hour), l.now)
+	})
+	side("revoke", &l.revoked, func(n int) error {
+		return l.st.RevokeAPIKey(ctx, "bob", aKey("bob", l.from+(n-l.from)%200).ID, l.now)
+	})
+	wg.Wait()
+}
+
+// holds wants all that was acknowledged.
+func (l *sqlLoad) holds(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	t.Logf("acknowledged: %d keys, %d claims, %d revocations", len(l.created), len(l.claimed), len(l.revoked))
+	for _, n := range l.created {
+		if _, err := l.st.APIKey(ctx, "ann", aKey("ann", n).ID); err != nil {
+			t.Errorf("key %d was acknowledged: %v", n, err)
+		}
+	}
+	for _, n := range l.claimed {
+		if err := l.st.ClaimOnce(ctx, "killed", store.DigestOf(fmt.Sprint(n)), l.now.Add(time.Hour), l.now); !errors.Is(err, store.ErrExists) {
+			t.Errorf("claim %d was acknowledged, and the second one answers %v", n, err)
+		}
+	}
+	for _, n := range l.revoked {
+		k, err := l.st.APIKey(ctx, "bob", aKey("bob", l.from+(n-l.from)%200).ID)
+		if err != nil || k.RevokedAt.IsZero() {
+			t.Errorf("revocation %d was acknowledged: %v, %v", n, k.RevokedAt, err)
+		}
 	}
 }
 
@@ -307,6 +526,9 @@ func TestHostileValues(t *testing.T) {
 		}
 		if got, err := st.APIKeyByDigest(ctx, big.Digest); err != nil || got.Metadata["x"] != big.Metadata["x"] {
 			t.Errorf("a megabyte came back as %d bytes, %v", len(got.Metadata["x"]), err)
+		}
+		if err := st.ClaimOnce(ctx, "", big.Digest, now.Add(time.Hour), now); err == nil || !strings.Contains(err.Error(), "purpose") {
+			t.Errorf("no purpose: %v", err)
 		}
 		for _, end := range []time.Time{time.Unix(1<<40, 0), {}} {
 			if err := st.ClaimOnce(ctx, "jti", big.Digest, end, now); err == nil || errors.Is(err, store.ErrExists) {

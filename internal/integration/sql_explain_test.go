@@ -196,7 +196,8 @@ func explain(t *testing.T, db *sql.DB, d sqlstore.Dialect, s said) (scans []stri
 	return scans, plan
 }
 
-// seqScans finds the sequential scans of a plan in JSON.
+// seqScans finds in a plan in JSON what reads a table, or an index, from end
+// to end.
 func seqScans(p any) (tables []string) {
 	switch p := p.(type) {
 	case []any:
@@ -204,8 +205,13 @@ func seqScans(p any) (tables []string) {
 			tables = append(tables, seqScans(x)...)
 		}
 	case map[string]any:
-		if p["Node Type"] == "Seq Scan" {
+		switch p["Node Type"] {
+		case "Seq Scan":
 			tables = append(tables, fmt.Sprint(p["Relation Name"]))
+		case "Index Scan", "Index Only Scan", "Bitmap Index Scan":
+			if p["Index Cond"] == nil {
+				tables = append(tables, fmt.Sprint(p["Index Name"]))
+			}
 		}
 		for _, x := range p {
 			tables = append(tables, seqScans(x)...)

@@ -52,7 +52,7 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 		driver, dsn, schema := b.space(t)
 		db := openDB(t, driver, dsn)
 		now := time.Now()
-		for _, prefix := range []string{"", "shop_", "Shop_2_", "_", strings.Repeat("p", 32)} {
+		for _, prefix := range []string{"", "shop_", "shop_2_", "_", strings.Repeat("p", 32)} {
 			st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema, TablePrefix: prefix})
 			if err := st.Open(t.Context()); err != nil {
 				t.Fatalf("prefix %q: %v", prefix, err)
@@ -95,6 +95,22 @@ func TestOpenMigrates(t *testing.T) {
 			t.Fatal(err)
 		}
 		open() // again, with nothing to do
+
+		// A table is gone, and the versions do not say so.
+		for _, name := range []string{"once", "api_key_owners", "schema"} {
+			exec("DROP TABLE " + b.table(schema, name))
+			if err := st.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "call Store.Open") {
+				t.Errorf("Check without %s: %v", name, err)
+			}
+			open()
+			now := time.Now()
+			if err := st.ClaimOnce(t.Context(), name, store.DigestOf("x"), now.Add(time.Hour), now); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+			if err := st.RevokeAPIKeysOf(t.Context(), "bob", now); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+		}
 
 		exec("DELETE FROM {schema}")
 		exec("DROP TABLE {once}")

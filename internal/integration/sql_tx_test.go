@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -164,19 +163,47 @@ func TestCapHoldsAgainstAnOldSnapshot(t *testing.T) {
 			if _, _, err := st.ListAPIKeys(inTx, "ann", store.Page{}); err != nil { // looks
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			defer cancel()
-			outside := st.CreateAPIKey(ctx, aKey("ann", 1), one, now)
+			first := make(chan error, 1)
+			go func() { first <- st.CreateAPIKey(t.Context(), aKey("ann", 1), one, now) }()
+			select {
+			case err := <-first:
+				first <- err
+			case <-time.After(300 * time.Millisecond): // MariaDB's strictest locks what was looked at
+			}
 			inside := st.CreateAPIKey(inTx, aKey("ann", 2), one, now)
 			if inside == nil {
 				inside = tx.Commit()
 			} else {
 				tx.Rollback()
 			}
-			if outside == nil && inside == nil {
-				t.Errorf("%v: both were created", level)
+			outside := <-first
+			if (outside == nil) == (inside == nil) || outside != nil && !errors.Is(outside, store.ErrLimit) {
+				t.Errorf("%v: outside: %v; inside: %v; want one without an error", level, outside, inside)
 			}
 			t.Logf("%v: outside: %v; inside: %v", level, outside, inside)
+
+			// The other way round: who comes second waits, and loses.
+			if tx, err = db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level}); err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Rollback()
+			if err := st.CreateAPIKey(st.WithTx(t.Context(), tx), aKey("bob", 1), one, now); err != nil {
+				t.Fatal(err)
+			}
+			second := make(chan error, 1)
+			go func() { second <- st.CreateAPIKey(t.Context(), aKey("bob", 2), one, now) }()
+			select {
+			case err := <-second:
+				t.Errorf("%v: the second did not wait: %v", level, err)
+				second <- err
+			case <-time.After(300 * time.Millisecond):
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-second; !errors.Is(err, store.ErrLimit) {
+				t.Errorf("%v: the second: %v, want %v", level, err, store.ErrLimit)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -234,4 +235,15 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// D3: a purpose is 1 to 64 bytes.
+func TestPurposeHasItsLength(t *testing.T) {
+	s, now := memstore.New(memstore.Config{}), time.Now()
+	for n, good := range map[int]bool{0: false, 1: true, 64: true, 65: false} {
+		err := s.ClaimOnce(t.Context(), strings.Repeat("p", n), store.DigestOf("x"), now.Add(time.Hour), now)
+		if (err == nil) != good || !good && (!strings.Contains(err.Error(), "purpose") || errors.Is(err, store.ErrExists)) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
 }

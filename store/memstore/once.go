@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -39,8 +40,12 @@ type claim struct {
 	place int // in byEnd
 }
 
-// sweepStep bounds what one call deletes.
-const sweepStep = 64
+const (
+	// maxPurpose is of the contract, in bytes.
+	maxPurpose = 64
+	// sweepStep bounds what one call deletes.
+	sweepStep = 64
+)
 
 func (o *once) init(max int, now func() time.Time) {
 	o.max, o.now, o.seed = int64(max), now, maphash.MakeSeed()
@@ -51,6 +56,9 @@ func (o *once) init(max int, now func() time.Time) {
 
 // ClaimOnce is of store.Once.
 func (o *once) ClaimOnce(_ context.Context, purpose string, d store.Digest, until, now time.Time) error {
+	if purpose == "" || len(purpose) > maxPurpose {
+		return fmt.Errorf("authn/memstore: claim once: the purpose has %d bytes, not 1 to %d", len(purpose), maxPurpose)
+	}
 	key := claimKey{purpose, d}
 	err := o.claim(key, until, now)
 	if errors.Is(err, store.ErrFull) { // what may go may lie in other shards

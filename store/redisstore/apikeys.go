@@ -15,12 +15,15 @@ import (
 
 // CreateAPIKey is of [store.APIKeys], as are the methods below.
 func (s *Store) CreateAPIKey(ctx context.Context, k store.APIKey, l store.APIKeyLimits, now time.Time) error {
+	if err := checkKey(k); err != nil {
+		return err
+	}
 	call := newCall()
 	args := slices.Concat([]any{
 		micros(now), max(l.MaxLive, 0), max(l.MaxAge, 0).Microseconds(),
 		k.Digest.String(), k.ID, k.Owner, call,
 	}, rowOf(k, call))
-	answer, err := createAPIKeyScript.Run(ctx, s.client, []string{s.apiKeys}, args...).Result()
+	answer, err := createAPIKeyScript.Run(ctx, s.client, s.declared, args...).Result()
 	if err != nil {
 		return failed("create an API key", err)
 	}
@@ -40,6 +43,9 @@ func (s *Store) APIKeyByDigest(ctx context.Context, d store.Digest) (store.APIKe
 }
 
 func (s *Store) APIKey(ctx context.Context, owner, id string) (store.APIKey, error) {
+	if err := checkLookup(owner, id); err != nil {
+		return store.APIKey{}, err
+	}
 	row, err := s.read(ctx, readAPIKeyScript, owner, id)
 	if err != nil {
 		return store.APIKey{}, err
@@ -52,6 +58,9 @@ func (s *Store) APIKey(ctx context.Context, owner, id string) (store.APIKey, err
 }
 
 func (s *Store) ListAPIKeys(ctx context.Context, owner string, p store.Page) (keys []store.APIKey, next string, err error) {
+	if err := checkLookup(owner, p.Cursor); err != nil {
+		return nil, "", err
+	}
 	answer, err := s.read(ctx, listAPIKeysScript, owner, p.Cursor, p.Size())
 	if err != nil {
 		return nil, "", err
@@ -67,7 +76,7 @@ func (s *Store) ListAPIKeys(ctx context.Context, owner string, p store.Page) (ke
 
 // read runs a script that answers a list, or nothing for what is not there.
 func (s *Store) read(ctx context.Context, script *redis.Script, args ...any) ([]any, error) {
-	answer, err := script.Run(ctx, s.client, []string{s.apiKeys}, args...).Slice()
+	answer, err := script.Run(ctx, s.client, s.declared, args...).Slice()
 	if errors.Is(err, redis.Nil) {
 		return nil, store.ErrNotFound
 	}
@@ -78,6 +87,12 @@ func (s *Store) read(ctx context.Context, script *redis.Script, args ...any) ([]
 }
 
 func (s *Store) RotateAPIKey(ctx context.Context, owner, id string, next store.APIKey, until, now time.Time) error {
+	if err := checkLookup(owner, id); err != nil {
+		return err
+	}
+	if err := checkKey(next); err != nil {
+		return err
+	}
 	call := newCall()
 	if until.IsZero() { // would read as: never
 		until = now
@@ -85,7 +100,7 @@ func (s *Store) RotateAPIKey(ctx context.Context, owner, id string, next store.A
 	args := slices.Concat([]any{
 		micros(now), owner, id, micros(until), next.Digest.String(), next.ID, call,
 	}, rowOf(next, call))
-	answer, err := s.deny(ctx, rotateAPIKeyScript, s.apiKeys, args...)
+	answer, err := s.deny(ctx, rotateAPIKeyScript, s.declared, args...)
 	if err != nil {
 		return failed("rotate an API key", err)
 	}
@@ -93,7 +108,10 @@ func (s *Store) RotateAPIKey(ctx context.Context, owner, id string, next store.A
 }
 
 func (s *Store) RevokeAPIKey(ctx context.Context, owner, id string, now time.Time) error {
-	answer, err := s.deny(ctx, revokeAPIKeyScript, s.apiKeys, micros(now), owner, id)
+	if err := checkLookup(owner, id); err != nil {
+		return err
+	}
+	answer, err := s.deny(ctx, revokeAPIKeyScript, s.declared, micros(now), owner, id)
 	if err != nil {
 		return failed("revoke an API key", err)
 	}
@@ -101,7 +119,10 @@ func (s *Store) RevokeAPIKey(ctx context.Context, owner, id string, now time.Tim
 }
 
 func (s *Store) RevokeAPIKeysOf(ctx context.Context, owner string, now time.Time) error {
-	answer, err := s.deny(ctx, revokeAPIKeysOfScript, s.apiKeys, micros(now), owner)
+	if err := checkText("the owner", owner, maxOwner); err != nil {
+		return failed("revoke the API keys of an owner", err)
+	}
+	answer, err := s.deny(ctx, revokeAPIKeysOfScript, s.declared, micros(now), owner)
 	if err != nil {
 		return failed("revoke the API keys of an owner", err)
 	}
@@ -117,6 +138,9 @@ func (s *Store) RecordAPIKeyUses(ctx context.Context, uses []store.APIKeyUse) (f
 	args := make([]any, 0, 2+4*len(uses))
 	args = append(args, newCall(), callMemory.Milliseconds())
 	for _, use := range uses {
+		if checkText("", use.ID, maxID) != nil {
+			continue // no key has it
+		}
 		var at, addr string
 		if !use.At.IsZero() {
 			at = micros(use.At)
@@ -126,12 +150,13 @@ func (s *Store) RecordAPIKeyUses(ctx context.Context, uses []store.APIKeyUse) (f
 		}
 		args = append(args, use.ID, use.N, at, addr)
 	}
-	first, err = recordAPIKeyUsesScript.Run(ctx, s.client, []string{s.apiKeys}, args...).StringSlice()
+	first, err = recordAPIKeyUsesScript.Run(ctx, s.client, s.declared, args...).StringSlice()
 	return first, failed("record uses of API keys", err)
 }
 
 // ClaimExpiringAPIKeys asks again while a script has seen only a part. What was
-// claimed before an outage is answered without it.
+// claimed before an outage, or next to a damaged row, is answered without that
+// error: it would not be claimed again.
 func (s *Store) ClaimExpiringAPIKeys(ctx context.Context, d time.Duration, l store.APIKeyLimits, limit int, now time.Time) (keys []store.APIKey, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -140,6 +165,7 @@ func (s *Store) ClaimExpiringAPIKeys(ctx context.Context, d time.Duration, l sto
 			err = nil
 		}
 	}()
+	var damaged error
 	index, offset := "", int64(0)
 	for len(keys) < limit {
 		answer, err := s.read(ctx, claimExpiringAPIKeysScript,
@@ -152,17 +178,14 @@ func (s *Store) ClaimExpiringAPIKeys(ctx context.Context, d time.Duration, l sto
 			return keys, fmt.Errorf("authn/redisstore: a script answered %d values", len(answer))
 		}
 		batch, err := keysOf(answer[2:])
-		if err != nil {
-			return keys, err
-		}
-		keys = append(keys, batch...)
+		keys, damaged = append(keys, batch...), errors.Join(damaged, err)
 		index, _ = answer[0].(string)
 		offset, _ = answer[1].(int64)
 		if index == "" {
 			break
 		}
 	}
-	return keys, nil
+	return keys, damaged
 }
 
 // claimBatch is how many keys one script claims.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -13,8 +14,8 @@ import (
 // used first.
 func (s *Store) Open(ctx context.Context) error { return s.Check(ctx) }
 
-// Check says whether Redis can be reached, is a primary and evicts nothing; in
-// a cluster, each primary of it.
+// Check says whether Redis can be reached, is a primary, evicts nothing and has
+// the replicas of Config.Wait; in a cluster, each primary of it.
 func (s *Store) Check(ctx context.Context) error {
 	if c, ok := s.client.(*redis.ClusterClient); ok {
 		return failed("check", c.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
@@ -26,37 +27,52 @@ func (s *Store) Check(ctx context.Context) error {
 
 // checkPrimary asks INFO and not CONFIG GET, which managed services forbid.
 func (s *Store) checkPrimary(ctx context.Context, c redis.Cmdable) error {
-	role, err := info(ctx, c, "replication", "role")
+	replication, err := info(ctx, c, "replication", "role", "connected_slaves")
 	if err != nil {
 		return err
 	}
-	if role != "master" {
+	if role := replication[0]; role != "master" {
 		return fmt.Errorf("this Redis is a %s, not a primary: it refuses writes and knows of denials late; connect to the primary, or by Sentinel", role)
 	}
-	policy, err := info(ctx, c, "memory", "maxmemory_policy")
+	replicas, err := strconv.Atoi(replication[1])
+	if err != nil {
+		return fmt.Errorf("INFO replication says %q of connected_slaves", replication[1])
+	}
+	if replicas < s.cfg.Wait {
+		return fmt.Errorf("Config.Wait is %d, and this Redis has %d replicas: no denial could be acknowledged", s.cfg.Wait, replicas)
+	}
+	memory, err := info(ctx, c, "memory", "maxmemory_policy")
 	if err != nil {
 		return err
 	}
-	if policy != "noeviction" && !s.cfg.InsecureAllowEviction {
+	if policy := memory[0]; policy != "noeviction" && !s.cfg.InsecureAllowEviction {
 		return fmt.Errorf("maxmemory-policy is %s: when memory is full, Redis would delete claims and revocations, and what they deny would be allowed; "+
 			"set maxmemory-policy noeviction (or accept it with Config.InsecureAllowEviction)", policy)
 	}
 	return nil
 }
 
-// info is one field of a section of INFO.
-func info(ctx context.Context, c redis.Cmdable, section, field string) (string, error) {
+// info is fields of a section of INFO.
+func info(ctx context.Context, c redis.Cmdable, section string, fields ...string) ([]string, error) {
 	text, err := c.Info(ctx, section).Result()
 	if redis.IsPermissionError(err) {
-		return "", fmt.Errorf("the Redis user may not ask INFO, which says what is evicted (ACL SETUSER … +info): %w", err)
+		return nil, fmt.Errorf("the Redis user may not ask INFO, which says what is evicted (ACL SETUSER … +info): %w", err)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	said := make(map[string]string)
 	for line := range strings.Lines(text) {
-		if value, ok := strings.CutPrefix(line, field+":"); ok {
-			return strings.TrimSpace(value), nil
-		}
+		field, value, _ := strings.Cut(line, ":")
+		said[field] = strings.TrimSpace(value)
 	}
-	return "", errors.New("INFO " + section + " does not say " + field)
+	values := make([]string, len(fields))
+	for i, field := range fields {
+		value, ok := said[field]
+		if !ok {
+			return nil, errors.New("INFO " + section + " does not say " + field)
+		}
+		values[i] = value
+	}
+	return values, nil
 }

@@ -16,6 +16,8 @@ func Example() {
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		MasterName: "main",
 		Addrs:      []string{"sentinel-1:26379", "sentinel-2:26379", "sentinel-3:26379"},
+
+		ContextTimeoutEnabled: true, // New insists: a request's deadline ends its calls
 	})
 	defer func() { _ = client.Close() }()
 	s, err := redisstore.New(client, redisstore.Config{KeyPrefix: "shop:authn:", Wait: 1})
@@ -23,7 +25,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	if err := s.Open(context.Background()); err != nil {
-		log.Fatal(err) // not reachable, a replica, or one that evicts
+		log.Fatal(err) // not reachable, a replica, one that evicts or has none
 	}
 }
 
@@ -32,6 +34,8 @@ func ExampleNew() {
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs:    []string{"redis-1:6379", "redis-2:6379"},
 		ReadOnly: true,
+
+		ContextTimeoutEnabled: true,
 	})
 	defer func() { _ = client.Close() }()
 	_, err := redisstore.New(client, redisstore.Config{})

@@ -1,7 +1,10 @@
 // Package redisstore keeps the records of package store in Redis: a single
 // server, a primary with replicas behind Sentinel, or Redis Cluster, by go-redis.
 //
-//	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"redis:6379"}})
+//	client := redis.NewUniversalClient(&redis.UniversalOptions{
+//		Addrs:                 []string{"redis:6379"},
+//		ContextTimeoutEnabled: true, // or a deadline of a request ends nothing
+//	})
 //	s, err := redisstore.New(client, redisstore.Config{})
 //	…
 //	err = s.Open(ctx) // refuses a Redis that evicts
@@ -24,17 +27,25 @@
 // some ten thousands of reads a second, about 1 kB a key (a claim is 270 bytes).
 // Package apikey's cache takes the reads off it; for more, take SQL.
 //
-// API keys have no TTL: they stay until they are deleted by hand. A claim's TTL
-// is a day longer than the claim, so that it does not matter which of two
-// clocks is right. Nothing is found by KEYS or SCAN.
+// While a cluster moves that slot to another node, APIKeyByDigest goes on, and
+// all other methods of API keys are outages until it has arrived: a script
+// would see only a part of the keys. Move it when nobody needs to revoke.
+//
+// API keys have no TTL and are never deleted. A claim's TTL is a day longer than
+// the claim (a claim for over 200 years is kept for 200), so that it does not
+// matter which of two clocks is right. Nothing is found by KEYS or SCAN.
 //
 // # What may be lost
 //
 // Redis acknowledges a write before its replicas have it. A failover within
 // that moment forgets it: a claim can be made again, a revoked key lives again.
-// Config.Wait makes what denies something wait for replicas. That leaves one
-// hole, which Redis cannot close: a failover may choose a replica that is not
-// among those that have it, unless Wait is the number of all replicas.
+// Config.Wait makes what denies something wait for replicas. That leaves two
+// holes, which Redis cannot close. A failover may choose a replica that is not
+// among those that have it, unless Wait is the number of all replicas. And a
+// client that is cut off together with the old primary goes on reading from it
+// what was revoked at the new one, until the partition ends;
+// min-replicas-to-write stops that primary's writes, so that no claim is made
+// twice, but not its reads.
 //
 // A restart forgets what is not on disk: the defaults of Redis lose the last
 // minutes. Set appendonly yes, and appendfsync always if no denial may be lost.
@@ -42,6 +53,8 @@
 // When memory is full, Redis with maxmemory-policy noeviction refuses new
 // records, which is [store.ErrFull]; revoking still works. Other policies delete
 // records: Open and Check refuse them, but for Config.InsecureAllowEviction.
+// Set it on replicas, too: theirs counts once a failover has promoted them, and
+// Check does not see it before.
 //
 // Redis must not be shared with anybody who may not read or change credentials.
 // By ACL the store needs the keys of its prefix and the commands of @read,
@@ -69,16 +82,17 @@ type Config struct {
 	KeyPrefix string
 	// Wait is how many replicas must have a denial (a claim, a revocation, a
 	// rotation) before it is answered. If fewer have it within a second, the
-	// call is an outage; the denial may hold nevertheless. 0: a failover may
-	// lose it.
+	// call is an outage; the denial may hold nevertheless. Open and Check refuse
+	// a primary that has fewer. 0: a failover may lose it.
 	Wait int
 	// InsecureAllowEviction accepts a maxmemory-policy other than noeviction.
 	// When memory is full, Redis then deletes claims, so that what is good once
 	// is good again; with allkeys-… also the index by which the keys of an
 	// owner are revoked.
 	InsecureAllowEviction bool
-	// ClockOffset is added to the server's clock where a method runs on it, for
-	// tests. Methods that take now do not. nil adds nothing.
+	// ClockOffset is added to the server's clock, for tests. No method of the
+	// present concerns runs on that clock; it is there for those that will. nil
+	// adds nothing.
 	ClockOffset func() time.Duration
 }
 
@@ -91,6 +105,12 @@ type Store struct {
 	cfg    Config
 	// apiKeys begins the names of all keys of that concern.
 	apiKeys string
+	// declared are the keys that scripts of API keys are called with. They name
+	// the slot and never exist. They are two because of a slot that is moving:
+	// its old node sends calls with absent keys to the new one, and that runs
+	// scripts on the part of the rows that it has, unless several keys are
+	// declared; then it refuses them with TRYAGAIN.
+	declared []string
 }
 
 var _ store.Store = (*Store)(nil)
@@ -101,9 +121,10 @@ var _ store.Store = (*Store)(nil)
 // redis.NewUniversalClient makes them. New refuses one that reads from replicas
 // (ReadOnly, RouteByLatency, RouteRandomly) or from a client-side cache, since a
 // revoked key would live on there, and those of which it cannot tell: a
-// *redis.Ring also forgets when a shard is down. Open and Check refuse a server
-// that is a replica, whatever the client says. The client is the caller's to
-// close.
+// *redis.Ring also forgets when a shard is down. It refuses one without
+// ContextTimeoutEnabled, too: its calls go on after the deadline of their
+// context, for ReadTimeout and each retry. Open and Check refuse a server that
+// is a replica, whatever the client says. The client is the caller's to close.
 func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 	if cfg.KeyPrefix == "" {
 		cfg.KeyPrefix = defaultKeyPrefix
@@ -115,6 +136,7 @@ func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 		return nil, errors.New("authn/redisstore: Config.Wait is negative")
 	}
 	var readTimeout time.Duration
+	var deadlines bool
 	switch c := c.(type) {
 	case *redis.Client:
 		if c == nil {
@@ -124,7 +146,7 @@ func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 		if o.ClientSideCache != nil || o.ClientSideCacheConfig != nil {
 			return nil, errors.New("authn/redisstore: the client has a client-side cache, in which a revoked key lives on; take one without")
 		}
-		readTimeout = o.ReadTimeout
+		readTimeout, deadlines = o.ReadTimeout, o.ContextTimeoutEnabled
 	case *redis.ClusterClient:
 		if c == nil {
 			return nil, errNoClient
@@ -133,20 +155,20 @@ func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 		if o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
 			return nil, errors.New("authn/redisstore: the client reads from replicas, where a revoked key lives on; take one without ReadOnly, RouteByLatency and RouteRandomly")
 		}
-		readTimeout = o.ReadTimeout
+		readTimeout, deadlines = o.ReadTimeout, o.ContextTimeoutEnabled
 	case nil:
 		return nil, errNoClient
 	default:
 		return nil, fmt.Errorf("authn/redisstore: of a %T nobody can tell where it reads; take a *redis.Client or a *redis.ClusterClient", c)
 	}
+	if !deadlines {
+		return nil, errors.New("authn/redisstore: the client ignores the deadline of a context: set ContextTimeoutEnabled in redis.Options")
+	}
 	if cfg.Wait > 0 && readTimeout > 0 && readTimeout <= waitFor {
 		return nil, fmt.Errorf("authn/redisstore: Config.Wait waits %v for replicas: the client's ReadTimeout must be longer, not %v", waitFor, readTimeout)
 	}
-	return &Store{
-		client:  c,
-		cfg:     cfg,
-		apiKeys: cfg.KeyPrefix + "{" + cfg.KeyPrefix + "apikeys}",
-	}, nil
+	apiKeys := cfg.KeyPrefix + "{" + cfg.KeyPrefix + "apikeys}"
+	return &Store{client: c, cfg: cfg, apiKeys: apiKeys, declared: []string{apiKeys, apiKeys + "-"}}, nil
 }
 
 var errNoClient = errors.New("authn/redisstore: New needs a client")

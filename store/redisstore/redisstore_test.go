@@ -53,8 +53,9 @@ func TestNewRefusesClientsThatReadStaleRows(t *testing.T) {
 func universal(o redis.UniversalOptions) redis.UniversalClient { return redis.NewUniversalClient(&o) }
 
 func TestNewRefusesConfig(t *testing.T) {
-	c := universal(redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}})
-	hasty := universal(redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}, ReadTimeout: time.Second})
+	one := []string{"127.0.0.1:1"}
+	c := universal(redis.UniversalOptions{Addrs: one, ContextTimeoutEnabled: true})
+	hasty := universal(redis.UniversalOptions{Addrs: one, ContextTimeoutEnabled: true, ReadTimeout: time.Second})
 	for name, test := range map[string]struct {
 		client redis.UniversalClient
 		cfg    redisstore.Config
@@ -67,6 +68,11 @@ func TestNewRefusesConfig(t *testing.T) {
 		"Wait, hasty client": {hasty, redisstore.Config{Wait: 1}, "ReadTimeout"},
 		"hasty client":       {hasty, redisstore.Config{}, ""},
 		"Wait":               {c, redisstore.Config{Wait: 1}, ""},
+		"cluster":            {universal(redis.UniversalOptions{Addrs: one, IsClusterMode: true, ContextTimeoutEnabled: true}), redisstore.Config{}, ""},
+		"no deadlines":       {universal(redis.UniversalOptions{Addrs: one}), redisstore.Config{}, "ContextTimeoutEnabled"},
+		"cluster without":    {universal(redis.UniversalOptions{Addrs: one, IsClusterMode: true}), redisstore.Config{}, "ContextTimeoutEnabled"},
+		"Sentinel":           {universal(redis.UniversalOptions{Addrs: one, MasterName: "m", ContextTimeoutEnabled: true}), redisstore.Config{}, ""},
+		"Sentinel without":   {universal(redis.UniversalOptions{Addrs: one, MasterName: "m"}), redisstore.Config{}, "ContextTimeoutEnabled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := redisstore.New(test.client, test.cfg)

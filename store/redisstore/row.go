@@ -96,9 +96,7 @@ func keyOf(d store.Digest, row map[string]string) (k store.APIKey, err error) {
 			k.Metadata[meta[i]] = meta[i+1]
 		}
 	}
-	if text := row["addr"]; text != "" && r.err == nil {
-		k.LastAddr, r.err = netip.ParseAddr(text)
-	}
+	k.LastAddr, _ = netip.ParseAddr(row["addr"]) // unreadable is unknown: no reason to lose the key
 	if r.err == nil && (k.ID == "" || k.CreatedAt.IsZero()) {
 		r.err = errors.New("a part of it is gone")
 	}
@@ -109,9 +107,10 @@ func keyOf(d store.Digest, row map[string]string) (k store.APIKey, err error) {
 }
 
 // keysOf are the APIKeys that a script answers: fields and values of each, the
-// digest last.
+// digest last. With the error of damaged rows it answers all others.
 func keysOf(answers []any) ([]store.APIKey, error) {
 	keys := make([]store.APIKey, 0, len(answers))
+	var damaged []error
 	for _, answer := range answers {
 		flat, _ := answer.([]any)
 		row := make(map[string]string, len(flat)/2)
@@ -121,15 +120,17 @@ func keysOf(answers []any) ([]store.APIKey, error) {
 		}
 		d, err := store.ParseDigest(row["digest"])
 		if err != nil {
-			return nil, err
+			damaged = append(damaged, err)
+			continue
 		}
 		k, err := keyOf(d, row)
 		if err != nil {
-			return nil, err
+			damaged = append(damaged, err)
+			continue
 		}
 		keys = append(keys, k)
 	}
-	return keys, nil
+	return keys, errors.Join(damaged...)
 }
 
 // reader reads what is not text, and keeps the first error.

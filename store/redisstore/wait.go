@@ -21,12 +21,12 @@ const (
 var errReplicas = errors.New("the primary has it, but too few replicas")
 
 // deny runs a script that denies something from now on: with Config.Wait it
-// answers when the replicas have it. key is the only one of the script.
-func (s *Store) deny(ctx context.Context, script *redis.Script, key string, args ...any) (any, error) {
+// answers when the replicas have it. keys are of one slot.
+func (s *Store) deny(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
 	if s.cfg.Wait == 0 {
-		return script.Run(ctx, s.client, []string{key}, args...).Result()
+		return script.Run(ctx, s.client, keys, args...).Result()
 	}
-	d := denial{script: script, key: key, args: args, wait: s.cfg.Wait}
+	d := denial{script: script, keys: keys, args: args, wait: s.cfg.Wait}
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
 		return d.inCluster(ctx, cluster)
 	}
@@ -36,7 +36,7 @@ func (s *Store) deny(ctx context.Context, script *redis.Script, key string, args
 // denial is a script that WAIT must follow on its connection.
 type denial struct {
 	script *redis.Script
-	key    string
+	keys   []string
 	args   []any
 	wait   int
 }
@@ -48,7 +48,7 @@ func (d denial) at(ctx context.Context, c redis.UniversalClient, asking bool) (a
 		if asking {
 			p.Do(ctx, "asking")
 		}
-		answer = eval(ctx, p, []string{d.key}, d.args...)
+		answer = eval(ctx, p, d.keys, d.args...)
 		replicas = p.Do(ctx, "wait", d.wait, waitFor.Milliseconds())
 		_, _ = p.Exec(ctx) // each command has its error
 		return answer, replicas
@@ -70,7 +70,7 @@ func (d denial) at(ctx context.Context, c redis.UniversalClient, asking bool) (a
 	return answer.Val(), err
 }
 
-// inCluster finds the node of the key and follows redirections itself: the
+// inCluster finds the node of the keys and follows redirections itself: the
 // pipelines of a ClusterClient may send the script to one node and WAIT to
 // another.
 func (d denial) inCluster(ctx context.Context, cluster *redis.ClusterClient) (answer any, err error) {
@@ -78,7 +78,7 @@ func (d denial) inCluster(ctx context.Context, cluster *redis.ClusterClient) (an
 	asking := false
 	for try := 0; ; try++ {
 		if node == nil {
-			node, err = cluster.MasterForKey(ctx, d.key)
+			node, err = cluster.MasterForKey(ctx, d.keys[0])
 		}
 		if err == nil {
 			answer, err = d.at(ctx, node, asking)

@@ -20,7 +20,7 @@ type apiKeys struct {
 	byDigest, byID, page               *statement
 	lockID, replace, revoke, revokeAll *statement
 	addUses                            *statement
-	claim, claimAged                   *statement
+	claimEnding, claimAging            *statement
 }
 
 const keyColumns = "id, owner, name, prefix, last_four, digest, scopes, metadata, created_at, expires_at, revoked_at, replaced_by, last_used_at, last_addr, uses"
@@ -69,14 +69,14 @@ func (a *apiKeys) columns() string {
 		t("created_at") + ", " + t("expires_at") + ", " + t("revoked_at") + ", replaced_by, " + t("last_used_at") + ", last_addr, uses"
 }
 
-// scanKey reads columns.
+// scanKey reads columns. With an error it answers the ID, if it got so far.
 func scanKey(rows *sql.Rows) (k store.APIKey, err error) {
 	var digest []byte
 	var addr string
 	err = rows.Scan(&k.ID, &k.Owner, &k.Name, &k.Prefix, &k.LastFour, &digest, jsonValue{&k.Scopes}, jsonValue{&k.Metadata},
 		instant{&k.CreatedAt}, instant{&k.ExpiresAt}, instant{&k.RevokedAt}, &k.ReplacedBy, instant{&k.LastUsedAt}, &addr, &k.Uses)
 	if err != nil {
-		return store.APIKey{}, err
+		return store.APIKey{ID: k.ID}, err
 	}
 	copy(k.Digest[:], digest)
 	// A DBA's edit of what is only shown must not make a key unreadable.
@@ -95,7 +95,10 @@ func (a *apiKeys) read(ctx context.Context, c conn, s *statement, args ...any) (
 	if err == nil && !found {
 		err = store.ErrNotFound
 	}
-	return k, err
+	if err != nil {
+		return store.APIKey{}, err
+	}
+	return k, nil
 }
 
 // APIKeyByDigest is of store.APIKeys, as are the methods below. It is one

@@ -32,7 +32,7 @@ const idsBatch = 500
 type use struct {
 	ID   string `json:"id"`
 	N    int64  `json:"n"`
-	At   string `json:"at"`
+	At   string `json:"at,omitempty"` // "": LastUsedAt does not move
 	Addr string `json:"addr"`
 }
 
@@ -51,16 +51,16 @@ func (a *apiKeys) initUses() {
 		)
 		UPDATE {api_keys} AS k SET
 			uses = k.uses + u.n,
-			last_used_at = CASE WHEN k.last_used_at >= u.at AT TIME ZONE 'UTC' THEN k.last_used_at ELSE u.at AT TIME ZONE 'UTC' END,
-			last_addr = CASE WHEN k.last_used_at >= u.at AT TIME ZONE 'UTC' THEN k.last_addr ELSE u.addr END
+			last_used_at = CASE WHEN u.at IS NULL OR k.last_used_at >= u.at AT TIME ZONE 'UTC' THEN k.last_used_at ELSE u.at AT TIME ZONE 'UTC' END,
+			last_addr = CASE WHEN u.at IS NULL OR k.last_used_at >= u.at AT TIME ZONE 'UTC' THEN k.last_addr ELSE u.addr END
 		FROM u WHERE k.id = u.id AND k.id = ANY (ARRAY(SELECT id FROM locked))
 		RETURNING k.id, k.uses`)
 	case SQLite:
 		a.addUses = d.statement(`
 		UPDATE {api_keys} AS k SET
 			uses = k.uses + u.n,
-			last_used_at = CASE WHEN k.last_used_at >= u.at THEN k.last_used_at ELSE u.at END,
-			last_addr = CASE WHEN k.last_used_at >= u.at THEN k.last_addr ELSE u.addr END
+			last_used_at = CASE WHEN u.at IS NULL OR k.last_used_at >= u.at THEN k.last_used_at ELSE u.at END,
+			last_addr = CASE WHEN u.at IS NULL OR k.last_used_at >= u.at THEN k.last_addr ELSE u.addr END
 		FROM (
 			SELECT value ->> 'id' AS id, value ->> 'n' AS n, value ->> 'at' AS at, value ->> 'addr' AS addr FROM json_each(?)
 		) AS u WHERE k.id = u.id
@@ -106,10 +106,14 @@ func (a *apiKeys) sortUses(uses []store.APIKeyUse) ([]use, error) {
 		if checkText("", u.ID, maxID) != nil {
 			continue
 		}
-		if err := checkTime("APIKeyUse.At", u.At); err != nil {
-			return nil, err
+		row := use{ID: u.ID, N: u.N, Addr: addrText(u.Addr)}
+		if !u.At.IsZero() { // zero is against the contract, but the others of the batch must not be lost for it
+			if err := checkTime("APIKeyUse.At", u.At); err != nil {
+				return nil, err
+			}
+			row.At = u.At.UTC().Format(timeText)
 		}
-		rows = append(rows, use{u.ID, u.N, u.At.UTC().Format(timeText), addrText(u.Addr)})
+		rows = append(rows, row)
 	}
 	slices.SortStableFunc(rows, func(x, y use) int { return cmp.Or(strings.Compare(x.ID, y.ID), strings.Compare(y.At, x.At)) })
 	for i := len(rows) - 1; i > 0; i-- {
@@ -161,7 +165,7 @@ func (a *apiKeys) recordMySQL(ctx context.Context, c conn, rows []use, fresh map
 			found = append(found, id)
 			adds.WriteString(" WHEN ? THEN " + strconv.FormatInt(u.N, 10))
 			addArgs = append(addArgs, id)
-			if at, _ := time.Parse(timeText, u.At); at.After(last) {
+			if at, err := time.Parse(timeText, u.At); err == nil && at.After(last) {
 				times.WriteString(" WHEN ? THEN ?")
 				timeArgs = append(timeArgs, id, u.At)
 				addrs.WriteString(" WHEN ? THEN ?")

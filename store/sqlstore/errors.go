@@ -15,8 +15,12 @@ import (
 // Number (go-sql-driver), and those of SQLite the texts of sqlite3_errstr,
 // which all drivers pass on.
 
-// errNoTable is in errors of a database without the schema.
-var errNoTable = errors.New("no such table")
+var (
+	// errNoTable is in errors of a database without the schema.
+	errNoTable = errors.New("no such table")
+	// errDenied is in errors of a role that lacks a right.
+	errDenied = errors.New("the database role lacks a right")
+)
 
 // passing reports whether err is of a call that lost against another and may
 // be made again: nothing of it took effect.
@@ -63,6 +67,17 @@ func (d Dialect) noSchema(err error) bool {
 	return says(err, "unknown database")
 }
 
+// denied reports whether err says that the role lacks a right.
+func (d Dialect) denied(err error) bool {
+	switch d {
+	case PostgreSQL:
+		return sqlState(err) == "42501" // insufficient_privilege
+	case MySQL:
+		return mysqlNumber(err) == 1142
+	}
+	return false // SQLite has no roles
+}
+
 // made reports whether err says that what a migration makes is there: of
 // another instance that migrates at once, or of an earlier try. MySQL commits
 // each step and cannot say IF NOT EXISTS of columns and indexes.
@@ -107,6 +122,8 @@ func (d *database) explain(op string, err error) error {
 			op, errNoTable, d.schema+d.prefix, err)
 	case d.dialect.noSchema(err):
 		return fmt.Errorf("authn/sqlstore: %s: Config.Schema does not exist, create it first: %w", op, err)
+	case d.dialect.denied(err):
+		return fmt.Errorf("authn/sqlstore: %s: %w on %s*, grant it: %w", op, errDenied, d.schema+d.prefix, err)
 	}
 	return fmt.Errorf("authn/sqlstore: %s: %w", op, err)
 }

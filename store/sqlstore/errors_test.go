@@ -23,7 +23,7 @@ func (e *mysqlError) Error() string { return fmt.Sprintf("Error %d: %s", e.Numbe
 // D4: drivers' errors are told apart without importing the drivers, and only by
 // the dialect that they belong to.
 func TestDriverErrorsAreToldApart(t *testing.T) {
-	type kinds struct{ passing, exists, noTable, noSchema, made bool }
+	type kinds struct{ passing, exists, noTable, noSchema, made, denied bool }
 	for _, c := range []struct {
 		d    Dialect
 		err  error
@@ -34,6 +34,7 @@ func TestDriverErrorsAreToldApart(t *testing.T) {
 		{PostgreSQL, &pgxError{"42P01"}, kinds{noTable: true}},
 		{PostgreSQL, &pgxError{"42703"}, kinds{noTable: true}},
 		{PostgreSQL, &pgxError{"3F000"}, kinds{noSchema: true}},
+		{PostgreSQL, &pgxError{"42501"}, kinds{denied: true}},
 		{PostgreSQL, &pgxError{"23505"}, kinds{}},
 		{PostgreSQL, &pgxError{"25006"}, kinds{}},
 		{PostgreSQL, errors.New("database is locked"), kinds{}},
@@ -48,6 +49,7 @@ func TestDriverErrorsAreToldApart(t *testing.T) {
 		{MySQL, &mysqlError{Number: 1050}, kinds{made: true}},
 		{MySQL, &mysqlError{Number: 1060}, kinds{made: true}},
 		{MySQL, &mysqlError{Number: 1061}, kinds{made: true}},
+		{MySQL, &mysqlError{Number: 1142}, kinds{denied: true}},
 		{MySQL, &mysqlError{Number: 1205}, kinds{}},
 		{MySQL, &pgxError{"40001"}, kinds{}},
 		{SQLite, errors.New("database is locked (5) (SQLITE_BUSY)"), kinds{passing: true}},
@@ -58,15 +60,28 @@ func TestDriverErrorsAreToldApart(t *testing.T) {
 		{SQLite, &mysqlError{Number: 1213}, kinds{}},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("a wrapper of the host's: %w", c.err)} {
-			got := kinds{c.d.passing(err), c.d.exists(err), c.d.noTable(err), c.d.noSchema(err), c.d.made(err)}
+			got := kinds{c.d.passing(err), c.d.exists(err), c.d.noTable(err), c.d.noSchema(err), c.d.made(err), c.d.denied(err)}
 			if got != c.want {
 				t.Errorf("%v: %v: %+v, want %+v", c.d, err, got, c.want)
 			}
 		}
 	}
 	for _, d := range []Dialect{PostgreSQL, MySQL, SQLite} {
-		if d.passing(nil) || d.exists(nil) || d.noTable(nil) || d.noSchema(nil) || d.made(nil) {
+		if d.passing(nil) || d.exists(nil) || d.noTable(nil) || d.noSchema(nil) || d.made(nil) || d.denied(nil) {
 			t.Errorf("%v: nil is an error", d)
+		}
+	}
+}
+
+// D4: a log in which MySQL could not write what a transaction did is refused;
+// without a log its format is of no interest.
+func TestStatementBinlogIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		log, format string
+		good        bool
+	}{{"ON", "STATEMENT", false}, {"OFF", "STATEMENT", true}, {"ON", "ROW", true}, {"ON", "MIXED", true}, {"", "", true}} {
+		if err := checkBinlog(c.log, c.format); (err == nil) != c.good {
+			t.Errorf("log_bin %s, binlog_format %s: %v", c.log, c.format, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gatehouse-go/authn/store"
@@ -12,6 +13,9 @@ type once struct {
 	db           *database
 	claim, sweep *statement
 }
+
+// maxPurpose is the bytes that the column takes.
+const maxPurpose = 64
 
 // sweepBatch bounds what one statement deletes, and so for how long it locks.
 const sweepBatch = 1000
@@ -46,7 +50,10 @@ func (o *once) init(d *database) {
 func (o *once) ClaimOnce(ctx context.Context, purpose string, digest store.Digest, until, now time.Time) error {
 	d := o.db.dialect
 	return o.db.run(ctx, "claim once", func(c conn) error {
-		if err := checkText("the purpose", purpose, 64); err != nil {
+		if purpose == "" {
+			return errors.New("the purpose is empty")
+		}
+		if err := checkText("the purpose", purpose, maxPurpose); err != nil {
 			return err
 		}
 		if err := checkTime("until", until); err != nil {

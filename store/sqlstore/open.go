@@ -27,7 +27,9 @@ type versions struct {
 	db                        *database
 	create                    string
 	newest, applied, readOnly *statement
-	charset                   *statement // nil: all dialects but MySQL
+	touch                     *statement // reads no row of any table
+	charset, binlog           *statement // nil: all dialects but MySQL
+	noWrite                   *statement // nil: all dialects but SQLite
 }
 
 func (v *versions) init(d *database) {
@@ -44,37 +46,49 @@ func (v *versions) init(d *database) {
 		readOnly = "SHOW VARIABLES WHERE Variable_name IN ('read_only', 'tx_read_only', 'transaction_read_only')"
 		done = "INSERT INTO {schema} (version) VALUES (?) ON DUPLICATE KEY UPDATE version = version"
 		v.charset = d.statement("SELECT @@character_set_client, @@character_set_connection, COALESCE(@@character_set_results, '')")
+		v.binlog = d.statement("SHOW VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')")
 	case SQLite:
 		at = "TEXT"
 		readOnly = "PRAGMA query_only"
+		v.noWrite = d.statement("DELETE FROM {schema} WHERE 1 = 0")
 	}
 	v.create = "CREATE TABLE IF NOT EXISTS {schema} (version INTEGER NOT NULL PRIMARY KEY, applied_at " + at + " NOT NULL DEFAULT CURRENT_TIMESTAMP)"
 	v.newest = d.statement("SELECT COALESCE(MAX(version), 0) FROM {schema}")
 	v.applied = d.statement(done)
 	v.readOnly = d.statement(readOnly)
+	touches := make([]string, len(tables))
+	for i, t := range tables {
+		touches[i] = "SELECT 1 FROM {" + t + "} WHERE 1 = 0"
+	}
+	v.touch = d.statement(strings.Join(touches, " UNION ALL "))
 }
 
-// Open creates the tables, or migrates those of an older version. It may be
-// repeated, and ten instances may call it at once. A schema that is newer than
-// this library is an error. The role needs the right to create tables only
-// when there is something to do.
+// Open creates the tables, those that are missing too, or migrates those of an
+// older version. It may be repeated, and ten instances may call it at once. A
+// schema that is newer than this library is an error. The role needs the right
+// to create tables only when there is something to do.
 func (s *Store) Open(ctx context.Context) error {
 	v, ctx := &s.versions, s.db.withoutHost(ctx)
 	version := 0
 	err := s.db.run(ctx, "open", func(c conn) (err error) {
-		if err := v.checkCharset(ctx, c); err != nil {
+		if err := v.checkSession(ctx, c); err != nil {
 			return err
 		}
 		version, err = v.read(ctx, c)
 		return err
 	})
-	if err != nil && !errors.Is(err, errNoTable) || version == schemaVersion {
+	missing := false
+	if err == nil && version == schemaVersion {
+		err = s.db.run(ctx, "open", func(c conn) error { return v.touchAll(ctx, c) })
+		missing = errors.Is(err, errNoTable)
+	}
+	if err != nil && !errors.Is(err, errNoTable) || version == schemaVersion && !missing {
 		return err
 	}
 	if s.db.dialect == MySQL {
 		// No lock: a DDL statement would commit it away, and Galera has no
 		// GET_LOCK. Each step may be repeated instead.
-		return s.db.run(ctx, "open", func(c conn) error { return v.migrate(ctx, c) })
+		return s.db.run(ctx, "open", func(c conn) error { return v.migrate(ctx, c, missing) })
 	}
 	return s.db.transact(ctx, "open", func(c conn) error {
 		if s.db.dialect == PostgreSQL {
@@ -82,18 +96,27 @@ func (s *Store) Open(ctx context.Context) error {
 				return err
 			}
 		}
-		return v.migrate(ctx, c)
+		return v.migrate(ctx, c, missing)
 	})
 }
 
-// migrate runs what is missing. It has the lock, where there is one.
-func (v *versions) migrate(ctx context.Context, c conn) error {
+// touchAll fails when a table is missing, as after a restore of a part.
+func (v *versions) touchAll(ctx context.Context, c conn) error {
+	return c.each(ctx, v.touch, func(*sql.Rows) error { return nil })
+}
+
+// migrate runs the migrations that were not, or all. It has the lock, where
+// there is one.
+func (v *versions) migrate(ctx context.Context, c conn, all bool) error {
 	if err := c.step(ctx, v.create); err != nil {
 		return err
 	}
 	version, err := v.read(ctx, c)
 	if err != nil {
 		return err
+	}
+	if all {
+		version = 0 // each step may be repeated
 	}
 	for version++; version <= schemaVersion; version++ {
 		file, err := migrations.ReadFile(fmt.Sprintf("schema/%s_%d.sql", strings.ToLower(v.db.dialect.String()), version))
@@ -138,15 +161,18 @@ func (v *versions) read(ctx context.Context, c conn) (version int, err error) {
 	return version, err
 }
 
-// lockKey tells the schemas of one database apart.
+// lockKey is the same for whoever makes these tables. The schema is not in it:
+// one instance may name it, and another leave it to the connection.
 func (d *database) lockKey() int64 {
 	h := fnv.New64a()
-	h.Write([]byte("authn/sqlstore " + d.schema + d.prefix))
+	h.Write([]byte("authn/sqlstore " + d.prefix))
 	return int64(h.Sum64())
 }
 
-// checkCharset keeps names from being stored as question marks.
-func (v *versions) checkCharset(ctx context.Context, c conn) error {
+// checkSession refuses what a connection of MySQL cannot do its work with:
+// another character set, which would store names as question marks, and a
+// format of the log in which no transaction here can write.
+func (v *versions) checkSession(ctx context.Context, c conn) error {
 	if v.charset == nil {
 		return nil
 	}
@@ -159,16 +185,33 @@ func (v *versions) checkCharset(ctx context.Context, c conn) error {
 			return fmt.Errorf("the connection speaks %q, not utf8mb4: leave charset and collation out of the DSN", set)
 		}
 	}
+	values := make(map[string]string)
+	err := c.each(ctx, v.binlog, func(rows *sql.Rows) error {
+		var name, value string
+		err := rows.Scan(&name, &value)
+		values[name] = strings.ToUpper(value)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return checkBinlog(values["log_bin"], values["binlog_format"])
+}
+
+func checkBinlog(logBin, format string) error {
+	if logBin == "ON" && format == "STATEMENT" {
+		return errors.New("binlog_format is STATEMENT, with which the server refuses what is written at READ COMMITTED: set it to ROW or MIXED")
+	}
 	return nil
 }
 
 // Check says whether the database can be reached, has the schema of this
-// library or a newer one, and can be written to: a read-only replica is an
-// error.
+// library or a newer one with all its tables, and can be written to: a
+// read-only replica or file is an error.
 func (s *Store) Check(ctx context.Context) error {
 	ctx = s.db.withoutHost(ctx)
 	return s.db.run(ctx, "check", func(c conn) error {
-		if err := s.versions.checkCharset(ctx, c); err != nil {
+		if err := s.versions.checkSession(ctx, c); err != nil {
 			return err
 		}
 		var version int
@@ -178,7 +221,10 @@ func (s *Store) Check(ctx context.Context) error {
 		if version < schemaVersion {
 			return fmt.Errorf("the schema has version %d, this library needs %d: call Store.Open", version, schemaVersion)
 		}
-		return c.each(ctx, s.versions.readOnly, func(rows *sql.Rows) error {
+		if err := s.versions.touchAll(ctx, c); err != nil {
+			return err
+		}
+		err := c.each(ctx, s.versions.readOnly, func(rows *sql.Rows) error {
 			var name, value string
 			to := []any{&name, &value}
 			if s.db.dialect != MySQL {
@@ -192,5 +238,22 @@ func (s *Store) Check(ctx context.Context) error {
 			}
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		return s.versions.checkWrites(ctx, c)
 	})
+}
+
+// checkWrites says a statement that would write, if there were something to: a
+// SQLite that only may read refuses it. That somebody else has the lock shows
+// that the file can be written to.
+func (v *versions) checkWrites(ctx context.Context, c conn) error {
+	if v.noWrite == nil {
+		return nil
+	}
+	if _, err := c.exec(ctx, v.noWrite); err != nil && !v.db.dialect.passing(err) {
+		return fmt.Errorf("the database cannot be written to: %w", err)
+	}
+	return nil
 }

@@ -16,12 +16,15 @@
 // MySQL and MariaDB both accept, and is tested on MariaDB. A database of
 // PostgreSQL must be UTF8. For MySQL the connection must speak utf8mb4, which
 // is go-sql-driver's default; all other options of a DSN (parseTime, loc,
-// clientFoundRows, interpolateParams) may be as they are.
+// clientFoundRows, interpolateParams) may be as they are. With a binary log its
+// binlog_format must be ROW or MIXED, as it comes: Open and Check refuse
+// STATEMENT.
 //
 // SQLite is a file of one machine. journal_mode(WAL) lets readers and the
-// writer work at once; a busy_timeout shorter than the timeout of a request
-// keeps a call from outliving it. A :memory: database is one of each
-// connection: set SetMaxOpenConns(1).
+// writer work at once. A call that waits for another process's lock does not
+// see its context end: it comes back when busy_timeout is over, so make that
+// shorter than the timeout of a request, about a second. A :memory: database is
+// one of each connection: set SetMaxOpenConns(1).
 //
 // # What a DBA sees
 //
@@ -35,11 +38,19 @@
 // # What it promises
 //
 // What was acknowledged is as durable as the server's commits: leave
-// synchronous_commit and innodb_flush_log_at_trx_commit as they come. Calls go
-// to the primary: a replica that lags forgets revocations. Serialization
-// failures, deadlocks and a busy SQLite are tried again, up to ten times and
-// within the context; then they are an error, as is any other failure of the
-// database.
+// synchronous_commit and innodb_flush_log_at_trx_commit as they come. With
+// SQLite's WAL, synchronous=NORMAL loses the last commits when the power fails:
+// set FULL. Calls go to the primary: a replica that lags forgets revocations.
+//
+// A failover to an asynchronous standby loses what was acknowledged and had not
+// arrived there, and a revoked key works again. To rule it out, set
+// synchronous_standby_names on PostgreSQL, and semi-synchronous replication on
+// MySQL and MariaDB (rpl_semi_sync_…, which falls back to asynchronous after its
+// timeout: set that high).
+//
+// Serialization failures, deadlocks and a busy SQLite are tried again, up to
+// ten times and within the context; then they are an error, as is any other
+// failure of the database.
 package sqlstore
 
 import (
@@ -47,6 +58,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-go/authn/store"
@@ -59,8 +71,9 @@ type Config struct {
 	// letters, digits and _, at most 63. Defaults to the connection's.
 	Schema string
 	// TablePrefix begins the names of all tables and indexes, so that several
-	// stores fit in one schema. It consists of letters, digits and _, at most
-	// 32. Defaults to "authn_".
+	// stores fit in one schema. It consists of lower-case letters, digits and _,
+	// at most 32: where names of tables do not tell upper from lower case, two
+	// stores must not become one. Defaults to "authn_".
 	TablePrefix string
 	// ClockOffset is added to the server's clock, for tests. nil adds nothing.
 	ClockOffset func() time.Duration
@@ -105,6 +118,9 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 	if err := checkName("Config.TablePrefix", cfg.TablePrefix, 32); err != nil {
 		return nil, err
 	}
+	if cfg.TablePrefix != strings.ToLower(cfg.TablePrefix) {
+		return nil, fmt.Errorf("authn/sqlstore: Config.TablePrefix %q may have lower-case letters only", cfg.TablePrefix)
+	}
 	s := &Store{db: newDatabase(db, d, cfg)}
 	s.apiKeys.init(s.db)
 	s.once.init(s.db)
@@ -143,13 +159,13 @@ func (s *Store) WithTx(ctx context.Context, tx *sql.Tx) context.Context {
 
 // Run deletes what expired over a day ago by the server's clock, until ctx
 // ends; then it answers nil. It outlasts outages, and ends with an error only
-// when there is no table.
+// when there is no table, or when the database's role may not delete from it.
 func (s *Store) Run(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
 		// Any other error is met again in a minute; until then only space is lost.
-		if err := s.sweepAll(ctx); errors.Is(err, errNoTable) {
+		if err := s.sweepAll(ctx); errors.Is(err, errNoTable) || errors.Is(err, errDenied) {
 			return err
 		}
 		select {

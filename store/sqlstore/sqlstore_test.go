@@ -19,6 +19,10 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("schema %q: %v", name, err)
 		}
 	}
+	// Where names of tables do not tell upper from lower case, it would be shop_.
+	if _, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Config{TablePrefix: "Shop_"}); err == nil || !strings.Contains(err.Error(), "lower-case") {
+		t.Errorf("an upper-case prefix: %v", err)
+	}
 	for _, d := range []sqlstore.Dialect{0, 4} {
 		if _, err := sqlstore.New(db, d, sqlstore.Config{}); err == nil || !strings.Contains(err.Error(), "dialect") {
 			t.Errorf("%v: %v", d, err)
@@ -27,7 +31,7 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := sqlstore.New(nil, sqlstore.SQLite, sqlstore.Config{}); err == nil {
 		t.Error("a nil *sql.DB")
 	}
-	good := sqlstore.Config{TablePrefix: "Shop_2_", Schema: "_auth"}
+	good := sqlstore.Config{TablePrefix: "shop_2_", Schema: "_Auth"}
 	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
 		if _, err := sqlstore.New(db, d, good); err != nil {
 			t.Errorf("%v: %v", d, err)

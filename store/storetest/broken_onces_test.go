@@ -31,6 +31,7 @@ var brokenOnces = []brokenStore{
 			c.until = c.now.Add(1000 * time.Hour)
 		}
 	})},
+	{"claims end in nanoseconds since 1970", "Once/claim_may_last_for_ages", onceOf(func(c *claimed) { c.until = time.Unix(0, c.until.UnixNano()) })},
 	{"renews what is over without a look", "Once/renewed_claim_has_one_winner", func(*edited) any { return brokenOnce(new(renewRace).claim) }},
 	{"cleans without a margin", "Once/cleaning_spares_live_claims", func(s *edited) any { return &noMargin{edited: s} }},
 	{"claims panic without a context", "Once/claim_with_an_ended_context", func(*edited) any { return brokenOnce(panicking) }},

@@ -53,6 +53,11 @@ func onceCases() []testCase[store.Once] {
 			test: claimThatIsOverBlocksNobody,
 		},
 		{
+			name: "claim_may_last_for_ages",
+			rule: "until may be as far away as the year 9999, as some write never: the claim holds",
+			test: claimMayLastForAges,
+		},
+		{
 			name: "renewed_claim_has_one_winner",
 			rule: "of concurrent claims of what was claimed before and is over one wins, the others get ErrExists",
 			test: renewedClaimHasOneWinner,
@@ -184,6 +189,18 @@ func claimThatIsOverBlocksNobody(t *testing.T, s store.Once) {
 		wantErr(t, claim(t, s, "over", d, until, now), nil, "claim until %v before now", now.Sub(until))
 		wantErr(t, claim(t, s, "over", d, now.Add(time.Hour), now), nil, "claim after one until %v before now", now.Sub(until))
 		wantErr(t, claim(t, s, "over", d, now.Add(time.Hour), now), store.ErrExists, "the same again")
+	}
+}
+
+func claimMayLastForAges(t *testing.T, s store.Once) {
+	now := today()
+	for _, year := range []int{2262, 2400, 9999} {
+		until := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)
+		d := digest(until.String())
+		wantErr(t, claim(t, s, "ages", d, until, now), nil, "claim until the year %d", year)
+		for _, later := range []time.Time{now, now.AddDate(100, 0, 0), until.AddDate(0, 0, -1)} {
+			wantErr(t, claim(t, s, "ages", d, until, later), store.ErrExists, "the same again in the year %d", later.Year())
+		}
 	}
 }
 

@@ -42,7 +42,10 @@ func dial(at string) (store.Store, func() error, error) {
 	case "memory":
 		return memstore.New(memstore.Config{}), func() error { return nil }, nil
 	case "sqlite":
-		return openSQL("sqlite3", "file:"+rest+"?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate", sqlstore.SQLite)
+		file := (&url.URL{Path: rest}).EscapedPath() // a ? in it would begin the options
+		// SQLite comes back from waiting when _busy_timeout is over, whatever the
+		// request's timeout, so it is short. FULL keeps revocations when the power fails.
+		return openSQL("sqlite3", "file:"+file+"?_journal_mode=WAL&_busy_timeout=1000&_synchronous=FULL&_txlock=immediate", sqlstore.SQLite)
 	case "postgres", "postgresql":
 		return openSQL("pgx", at, sqlstore.PostgreSQL)
 	case "mysql":
@@ -50,7 +53,12 @@ func dial(at string) (store.Store, func() error, error) {
 		if err != nil {
 			return nil, nil, errors.New("the mysql URL cannot be read") // it holds a password
 		}
-		cfg := mysql.NewConfig()
+		// The options are the driver's, such as tls=true. In a DSN the last / ends
+		// the address.
+		cfg, err := mysql.ParseDSN("/?" + strings.ReplaceAll(u.RawQuery, "/", "%2F"))
+		if err != nil {
+			return nil, nil, fmt.Errorf("the options of the mysql URL: %w", err)
+		}
 		cfg.Net, cfg.Addr, cfg.DBName, cfg.User = "tcp", u.Host, strings.TrimPrefix(u.Path, "/"), u.User.Username()
 		cfg.Passwd, _ = u.User.Password()
 		return openSQL("mysql", cfg.FormatDSN(), sqlstore.MySQL)
@@ -59,6 +67,7 @@ func dial(at string) (store.Store, func() error, error) {
 		if err != nil {
 			return nil, nil, errors.New("the redis URL cannot be read")
 		}
+		o.ContextTimeoutEnabled = true
 		client := redis.NewClient(o)
 		st, err := redisstore.New(client, redisstore.Config{})
 		return st, client.Close, err

@@ -47,13 +47,14 @@ func newMariaDB(tb testing.TB) (*SQLServer, error) {
 	if s.admin, err = sql.Open(s.Driver, fmt.Sprintf("root@unix(%s)/", filepath.Join(dir, "socket"))); err != nil {
 		return nil, err
 	}
+	s.ping = s.admin.PingContext // the socket lies in its own folder
 	s.start = func(*SQLServer) (*Process, error) {
 		if err := os.RemoveAll(filepath.Join(dir, "socket")); err != nil {
 			return nil, err
 		}
 		// Not flushed at each commit: no test cuts the power.
 		cmd := exec.Command(mariadbd, "--no-defaults", "--datadir="+data, "--port="+strconv.Itoa(port), "--bind-address=127.0.0.1",
-			"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--tmpdir="+dir, "--skip-log-bin",
+			"--socket="+filepath.Join(dir, "socket"), "--pid-file="+filepath.Join(dir, "pid"), "--tmpdir="+dir, "--log-bin=binlog", "--binlog-format=MIXED",
 			"--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M", "--max-connections=300")
 		cmd.Dir = dir
 		own := *attr

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -52,10 +53,20 @@ func newPostgreSQL(tb testing.TB) (*SQLServer, error) {
 	if s.admin, err = sql.Open(s.Driver, s.DSN("")); err != nil {
 		return nil, err
 	}
+	s.ping = func(ctx context.Context) error {
+		var at string
+		err := s.admin.QueryRowContext(ctx, "SHOW data_directory").Scan(&at)
+		if err == nil && at != data {
+			err = fmt.Errorf("the PostgreSQL at port %d is another: its data lies in %s", port, at)
+		}
+		return err
+	}
 	s.start = func(*SQLServer) (*Process, error) {
-		// fsync off: no test cuts the power.
+		// fsync off: no test cuts the power. mmap: what a killed one leaves of its
+		// shared memory lies in its folder, and goes with that.
 		cmd := exec.Command(postgres, "-D", data, "-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1",
-			"-c", "max_connections=300", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB")
+			"-c", "max_connections=300", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB",
+			"-c", "shared_memory_type=mmap", "-c", "dynamic_shared_memory_type=mmap")
 		cmd.Dir = dir
 		own := *attr
 		cmd.SysProcAttr = &own

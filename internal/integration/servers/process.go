@@ -72,7 +72,8 @@ func (p *Process) Stop(sig os.Signal) {
 	}
 }
 
-// Ready calls ping until it answers nil.
+// Ready calls ping until it answers nil. ping makes sure that it is p that
+// answers: the port may have become another's.
 func (p *Process) Ready(ping func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
 	defer cancel()
@@ -80,12 +81,16 @@ func (p *Process) Ready(ping func(ctx context.Context) error) error {
 	defer t.Stop()
 	for {
 		err := ping(ctx)
+		select {
+		case <-p.exited:
+			return fmt.Errorf("%s ended: %s", p.cmd.Path, p.Output())
+		default:
+		}
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-p.exited:
-			return fmt.Errorf("%s ended: %s", p.cmd.Path, p.Output())
+		case <-p.exited: // is answered above
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w: %s", p.cmd.Path, err, p.Output())
 		case <-t.C:

@@ -110,7 +110,14 @@ func (s *RedisServer) Start() error {
 		_ = probe.Close()
 		err = c.Ping(ctx).Err()
 		if redis.IsAuthError(err) {
-			err = nil
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		info, err := c.Info(ctx, "server").Result()
+		if err == nil && !strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", p.cmd.Process.Pid)) {
+			err = fmt.Errorf("the Redis at %s is another", s.Addr)
 		}
 		return err
 	})

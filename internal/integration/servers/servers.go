@@ -16,7 +16,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // Main runs the tests of m, stops all servers and prints the summary. It
@@ -32,6 +34,8 @@ var (
 	mu      sync.Mutex
 	stops   []func() // of what was started, in order
 	tempDir string
+	owner   *os.File         // in tempDir, locked
+	ports   = map[int]bool{} // of FreePort
 )
 
 // onStop has stop called at the end of the binary.
@@ -58,8 +62,17 @@ func Dir(name string) (string, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	if tempDir == "" {
-		dir, err := os.MkdirTemp("", "authn-integration-")
+		removeStale()
+		dir, err := os.MkdirTemp("", tempPrefix)
 		if err != nil {
+			return "", err
+		}
+		// The lock goes with this process, however that ends. The file is not
+		// closed: that would end the lock.
+		if owner, err = os.Create(filepath.Join(dir, ownerFile)); err != nil {
+			return "", err
+		}
+		if err := syscall.Flock(int(owner.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			return "", err
 		}
 		// Servers that do not run as root must get to their folders.
@@ -71,14 +84,47 @@ func Dir(name string) (string, error) {
 	return os.MkdirTemp(tempDir, name+"-")
 }
 
-// FreePort is a port of 127.0.0.1 that nothing listened on a moment ago.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+const (
+	tempPrefix = "authn-integration-"
+	// ownerFile is locked in the folder of a binary that still runs.
+	ownerFile = "owner"
+	// freshFor spares a folder whose file may not be locked yet.
+	freshFor = time.Minute
+)
+
+// removeStale removes the folders of binaries that were killed.
+func removeStale() {
+	folders, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*"))
+	for _, folder := range folders {
+		f, err := os.Open(filepath.Join(folder, ownerFile))
+		if err != nil {
+			continue // it is not known whose it is
+		}
+		info, err := f.Stat()
+		if err == nil && time.Since(info.ModTime()) > freshFor && syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			os.RemoveAll(folder)
+		}
+		f.Close()
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// FreePort is a port of 127.0.0.1 that nothing listened on a moment ago, and
+// that was not answered before.
+func FreePort() (int, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if !ports[port] {
+			ports[port] = true
+			return port, nil
+		}
+	}
 }
 
 // Binary finds a program in PATH or in one of the folders, which may be

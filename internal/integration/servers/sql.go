@@ -34,7 +34,8 @@ type SQLServer struct {
 	dir   string
 	port  int
 	start func(s *SQLServer) (*Process, error)
-	admin *sql.DB // for setting it up
+	ping  func(ctx context.Context) error // answers nil when this one answers
+	admin *sql.DB                         // for setting it up
 	stop  os.Signal
 
 	mu      sync.Mutex
@@ -70,7 +71,7 @@ func (s *SQLServer) Start() error {
 		if err != nil {
 			return err
 		}
-		if err = p.Ready(s.admin.PingContext); err == nil {
+		if err = p.Ready(s.ping); err == nil {
 			s.process = p
 			return nil
 		}

@@ -4,9 +4,12 @@
 --
 -- A key that is warned moves to the indexes of d, which no call with this d or
 -- a longer one looks at. So what a call walks is due, but for keys that are
--- dead already. They are stepped over; those that expired over a day ago leave
--- the indexes. A script looks at a bounded number of keys and then answers
--- where to go on.
+-- dead already, and for damaged rows. They are stepped over. A script looks at
+-- a bounded number of keys and then answers where to go on.
+--
+-- Keys that expired over a day ago leave the indexes, so many for each call, and
+-- before it begins: offset counts what stays. Those that are dead by age alone
+-- do not: the next caller may have another max age, by which they live.
 local now, d, max_age, limit = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local from, offset = ARGV[7], tonumber(ARGV[8])
 local memory = base .. 'call:' .. ARGV[1]
@@ -19,6 +22,19 @@ if before then return answer(unpack(cmsgpack.unpack(before))) end
 
 local function micros(t) return string.format('%.0f', t) end
 
+local all = redis.call('ZRANGE', base .. 'warned', 0, -1)
+all[#all + 1] = 'none'
+local ended = from == '' and 500 or 0 -- to be removed at most
+for _, warned in ipairs(all) do
+  if ended == 0 then break end
+  local gone = redis.call('ZRANGEBYSCORE', base .. 'end:' .. warned, '-inf', '(' .. micros(now - day), 'LIMIT', 0, ended)
+  if #gone > 0 then
+    redis.call('ZREM', base .. 'end:' .. warned, unpack(gone))
+    redis.call('ZREM', base .. 'age:' .. warned, unpack(gone))
+    ended = ended - #gone
+  end
+end
+
 local ids = {}
 -- look claims what is due among ids that an index has found, and answers how
 -- many stay in that index.
@@ -27,16 +43,14 @@ local function look(found)
   for _, id in ipairs(found) do
     local row = row_of(id)
     local created, expires = unpack(row and redis.call('HMGET', row, 'created', 'expires') or {})
-    local left = (expires and tonumber(expires) or math.huge) - now
-    if not created then
-      stay = stay + 1 -- gone, if the host allows eviction
-    elseif left <= -day then
-      unwatch(row, id)
-    elseif left <= 0 or (max_age > 0 and tonumber(created) + max_age <= now) then
+    local made_at, ends = tonumber(created or ''), expires and tonumber(expires) or math.huge
+    if not made_at or (expires and not tonumber(expires)) then
+      stay = stay + 1 -- damaged, or gone if the host allows eviction
+    elseif ends <= now or (max_age > 0 and made_at + max_age <= now) then
       stay = stay + 1
     else
       ids[#ids + 1] = id
-      unwatch(row, id)
+      no_warning(row, id)
       redis.call('HSET', row, 'warned', d)
       redis.call('ZADD', base .. 'age:' .. d, created, id)
       if expires then redis.call('ZADD', base .. 'end:' .. d, expires, id) end

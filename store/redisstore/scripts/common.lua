@@ -1,7 +1,9 @@
 -- What the scripts of API keys share; it is put before each of them.
 --
 -- KEYS[1] is the beginning of all keys of the concern. It ends with the hash
--- tag, so that they lie in one slot and a script may compute their names:
+-- tag, so that they lie in one slot and a script may compute their names.
+-- KEYS[2] is not used: with two absent keys a node refuses a script while it
+-- imports the slot, and has only a part of this:
 --   k:<digest>      hash, the row; found by the digest with one HGETALL
 --   i:<id>          the digest; it never changes
 --   list:<owner>    sorted set of all ids, by CreatedAt
@@ -53,8 +55,8 @@ local function insert(digest, from)
   if k.expires then redis.call('ZADD', base .. 'end:none', k.expires, k.id) end
 end
 
--- unwatch: no warning will be due.
-local function unwatch(row, id)
+-- no_warning: none will be due.
+local function no_warning(row, id)
   local warned = redis.call('HGET', row, 'warned') or 'none'
   redis.call('ZREM', base .. 'end:' .. warned, id)
   redis.call('ZREM', base .. 'age:' .. warned, id)
@@ -65,7 +67,7 @@ end
 -- through. So a revocation goes through.
 local function revoke(row, id, owner, now)
   redis.call('ZREM', base .. 'live:' .. owner, id)
-  unwatch(row, id)
+  no_warning(row, id)
   redis.call('HSET', row, 'revoked', now)
 end
 

@@ -20,5 +20,5 @@ if not expires or tonumber(until_) < tonumber(expires) then
   redis.call('HSET', row, 'expires', until_)
   redis.call('ZADD', base .. 'live:' .. owner, until_, id)
 end
-unwatch(row, id)
+no_warning(row, id)
 return 'ok'
