@@ -186,7 +186,7 @@ func OwnRedisSentinel(tb testing.TB) *RedisSentinel {
 		tb.Fatal(err)
 	}
 	conf := filepath.Join(sentinel.dir, "sentinel.conf") // it writes into it
-	text := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 1\nsentinel down-after-milliseconds %[1]s 1000\nsentinel failover-timeout %[1]s 5000\n",
+	text := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 1\nsentinel down-after-milliseconds %[1]s 3000\nsentinel failover-timeout %[1]s 5000\n",
 		s.Name, s.Primary.port)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)

@@ -67,7 +67,7 @@ func newRedisCluster(tb testing.TB, replicas bool) (*Cluster, error) {
 	const slots, n = 16384, 3
 	cluster := new(Cluster)
 	node := func() (*RedisServer, *redis.Client, error) {
-		s, err := newRedis(tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		s, err := newRedis(tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
 		if err != nil {
 			return nil, nil, err
 		}
