@@ -35,7 +35,7 @@ install:
 # AUTHN_SUMMARY is where the integration tests say what ran on which server.
 race:
 	export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
-	for m in $(MODULES); do (cd $$m && go test -race -shuffle=on ./...); done; \
+	for m in $(MODULES); do (cd $$m && go test -race -shuffle=on -timeout=30m ./...); done; \
 	cat $$AUTHN_SUMMARY
 
 # Without the workspace, which raises versions: what a consumer of the core gets.

@@ -9,7 +9,7 @@ trap 'rm -f "$profile" "$profile.servers" "$profile.out"' EXIT
 go test -coverpkg=./... -coverprofile="$profile" ./... >"$profile.out" || { cat "$profile.out" >&2; exit 1; }
 # Without what takes long and covers nothing more: races of processes, failovers, costs.
 stores=github.com/gatehouse-go/authn/store
-(cd internal/integration && go test -coverpkg=$stores/sqlstore,$stores/redisstore -coverprofile="$profile.servers" \
+(cd internal/integration && go test -timeout=30m -coverpkg=$stores/sqlstore,$stores/redisstore -coverprofile="$profile.servers" \
   -skip 'ProcessesRace|Failover|Cost|Killed|AnyOptions|Quickstart' .) >"$profile.out" || { cat "$profile.out" >&2; exit 1; }
 # A block that several test binaries report counts once, covered if any of them ran it.
 awk '

@@ -156,7 +156,7 @@ func (a *apiKeys) ListAPIKeys(ctx context.Context, owner string, p store.Page) (
 }
 
 func (a *apiKeys) RevokeAPIKey(ctx context.Context, owner, id string, now time.Time) error {
-	return a.db.run(ctx, "revoke API key", func(c conn) error {
+	return a.db.write(ctx, "revoke API key", func(c conn) error {
 		if err := checkLookup(owner, id); err != nil {
 			return err
 		}

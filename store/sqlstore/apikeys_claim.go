@@ -52,7 +52,7 @@ func (a *apiKeys) ClaimExpiringAPIKeys(ctx context.Context, d time.Duration, l s
 	}
 	bound := a.db.dialect.bound
 	from, to, young := bound(now), bound(now.Add(d)), bound(youngest(l, now))
-	call := a.db.run
+	call := a.db.write
 	if l.MaxAge > 0 || a.db.dialect == MySQL {
 		call = a.db.transact
 	}

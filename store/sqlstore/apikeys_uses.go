@@ -78,7 +78,7 @@ func (a *apiKeys) RecordAPIKeyUses(ctx context.Context, uses []store.APIKeyUse) 
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	call, record := a.db.run, a.record
+	call, record := a.db.write, a.record
 	if a.db.dialect == MySQL {
 		call, record = a.db.transact, a.recordMySQL
 	}

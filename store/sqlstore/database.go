@@ -19,10 +19,14 @@ type database struct {
 	prefix  string
 	names   *strings.Replacer // of {api_keys} and the like
 	offset  func() time.Duration
+	writer  chan struct{} // of SQLite: holds one while a call writes
 }
 
 func newDatabase(db *sql.DB, d Dialect, cfg Config) *database {
 	base := &database{pool: db, dialect: d, prefix: cfg.TablePrefix, offset: cfg.ClockOffset}
+	if d == SQLite {
+		base.writer = make(chan struct{}, 1)
+	}
 	if cfg.Schema != "" {
 		base.schema = d.quote(cfg.Schema) + "."
 	}

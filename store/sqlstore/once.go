@@ -49,7 +49,7 @@ func (o *once) init(d *database) {
 // ClaimOnce is of store.Once. It is one statement.
 func (o *once) ClaimOnce(ctx context.Context, purpose string, digest store.Digest, until, now time.Time) error {
 	d := o.db.dialect
-	return o.db.run(ctx, "claim once", func(c conn) error {
+	return o.db.write(ctx, "claim once", func(c conn) error {
 		if purpose == "" {
 			return errors.New("the purpose is empty")
 		}
@@ -83,7 +83,7 @@ func (o *once) sweepAll(ctx context.Context) error {
 	ctx = o.db.withoutHost(ctx)
 	for {
 		var n int64
-		err := o.db.run(ctx, "delete old claims", func(c conn) (err error) {
+		err := o.db.write(ctx, "delete old claims", func(c conn) (err error) {
 			n, err = c.changed(ctx, o.sweep, o.db.clock(-margin), sweepBatch)
 			return err
 		})

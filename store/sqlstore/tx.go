@@ -28,16 +28,23 @@ func (d *database) withoutHost(ctx context.Context) context.Context {
 	return context.WithValue(ctx, hostTx{d}, nil)
 }
 
-// run is for calls of one statement, which needs no transaction.
+// run is for calls that only read, by one statement.
 func (d *database) run(ctx context.Context, op string, f func(conn) error) error {
 	return d.do(ctx, op, f, func() error { return f(conn{d: d}) })
+}
+
+// write is for calls of one statement that writes, which needs no transaction.
+func (d *database) write(ctx context.Context, op string, f func(conn) error) error {
+	return d.do(ctx, op, f, func() error {
+		return d.alone(ctx, func() error { return f(conn{d: d}) })
+	})
 }
 
 // transact is for calls of several: all of them take effect or none.
 func (d *database) transact(ctx context.Context, op string, f func(conn) error) error {
 	return d.do(ctx, op, f, func() error {
 		if d.dialect == SQLite {
-			return d.immediate(ctx, f)
+			return d.alone(ctx, func() error { return d.immediate(ctx, f) })
 		}
 		// Each statement must see what was committed while it waited for a lock,
 		// so the isolation is named, and MySQL's default is not it.
@@ -51,6 +58,22 @@ func (d *database) transact(ctx context.Context, op string, f func(conn) error) 
 		}
 		return tx.Commit()
 	})
+}
+
+// alone runs f while no other call of this Store writes to SQLite, which has
+// one writer and no queue: many would starve some. Against other processes
+// there are busy_timeout and again.
+func (d *database) alone(ctx context.Context, f func() error) error {
+	if d.writer == nil {
+		return f()
+	}
+	select {
+	case d.writer <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.writer }()
+	return f()
 }
 
 // immediate is a transaction of SQLite that has the write lock from its

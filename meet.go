@@ -1,0 +1,41 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Here is what two methods meet by that must not import each other.
+
+// OwedFunc says which factors id still owes before it becomes a session or a
+// token, beyond those in id.Factors: none is nil. An error refuses the login,
+// as [AsError] reads it. r is the login's request, or nil.
+type OwedFunc func(ctx context.Context, r *http.Request, id *Identity) ([]string, error)
+
+// Revoker ends whatever a subject holds of one method, and what is being
+// issued to it meanwhile.
+type Revoker interface {
+	RevokeSubject(ctx context.Context, subject string) error
+}
+
+// RevokerFunc is a function as a [Revoker].
+type RevokerFunc func(ctx context.Context, subject string) error
+
+// RevokeSubject calls f.
+func (f RevokerFunc) RevokeSubject(ctx context.Context, subject string) error { return f(ctx, subject) }
+
+// Revokers is several as one: "log out everywhere" of a service that combines
+// methods. nil ones are left out.
+type Revokers []Revoker
+
+// RevokeSubject asks every one, also after an error, and joins the errors.
+func (rs Revokers) RevokeSubject(ctx context.Context, subject string) error {
+	var errs []error
+	for _, r := range rs {
+		if r != nil {
+			errs = append(errs, r.RevokeSubject(ctx, subject))
+		}
+	}
+	return errors.Join(errs...)
+}
