@@ -166,6 +166,10 @@ var details = map[string]string{
 	"conflict":         "It was changed meanwhile.",
 	"limit_reached":    "There are as many as there may be.",
 	"invalid_scope":    "A scope is unknown or may not be granted.",
+	"invalid_target":   "An audience is unknown or may not be granted.",
+	"invalid_grant":    "The token is malformed, expired, revoked or used up.",
+
+	"unsupported_grant_type": "This grant type is not supported here.",
 }
 
 // problem is the body of every refusal: RFC 9457, with "error" of RFC 6749 and

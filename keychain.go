@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"log/slog"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ type subkeyName struct {
 
 type subkey struct {
 	aead cipher.AEAD
-	mac  []byte
+	macs sync.Pool // of hash.Hash: a new HMAC is garbage of each request
 }
 
 const (
@@ -156,7 +157,10 @@ func (r *keyring) subkey(purpose string, key int) (*subkey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("authn: keychain: %w", err)
 	}
-	s, _ := r.subkeys.LoadOrStore(name, &subkey{aead, mac})
+	s, _ := r.subkeys.LoadOrStore(name, &subkey{
+		aead: aead,
+		macs: sync.Pool{New: func() any { return hmac.New(sha256.New, mac) }},
+	})
 	return s.(*subkey), nil
 }
 
@@ -233,7 +237,9 @@ func (k *Keychain) MAC(purpose, keyID string, msg []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hmac.New(sha256.New, s.mac)
+	h := s.macs.Get().(hash.Hash)
+	defer s.macs.Put(h)
+	h.Reset()
 	h.Write(msg)
 	return h.Sum(nil), nil
 }

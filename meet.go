@@ -39,3 +39,9 @@ func (rs Revokers) RevokeSubject(ctx context.Context, subject string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// FactorAdder completes a login that owed f, or renews the time of f, and
+// answers who it is then: session.Manager.
+type FactorAdder interface {
+	AddFactor(w http.ResponseWriter, r *http.Request, f Factor) (*Identity, error)
+}

@@ -93,8 +93,12 @@ func (g Guard) Optional() func(http.Handler) http.Handler {
 		mustHandler(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id, err := p.identify(r)
+			owes := false
+			if err == nil {
+				_, owes = p.owes(id)
+			}
 			switch {
-			case err == nil && p.owes(id) != "":
+			case owes:
 				id = nil
 			case err == nil:
 				if err = p.verdict(r, id); err != nil {
@@ -313,18 +317,18 @@ func flaw(id *Identity) error {
 }
 
 // owes is a factor that id owes and that this route does not excuse, or "".
-func (p *policy) owes(id *Identity) string {
+func (p *policy) owes(id *Identity) (factor string, ok bool) {
 	for _, factor := range id.Pending {
 		if !slices.Contains(p.owable, factor) {
-			return factor
+			return factor, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // verdict is about what is owed and the rules.
 func (p *policy) verdict(r *http.Request, id *Identity) error {
-	if factor := p.owes(id); factor != "" {
+	if factor, ok := p.owes(id); ok {
 		return StepUp(factor, 0)
 	}
 	for _, rule := range p.rules {

@@ -30,7 +30,8 @@ type SigningKeys interface {
 	// expired at k.CreatedAt ("": there is none), and lets that one sign until
 	// k.SignFrom and expire at expires, or when it would have if that is
 	// earlier. ErrConflict when another is the newest. ErrExists when k.ID is
-	// there, expired or not. expires is not looked at if newest is "".
+	// there, or expired less than a day ago. expires is set, and not looked at if
+	// newest is "".
 	AddSigningKey(ctx context.Context, k SigningKey, newest string, expires time.Time) error
 	// ExpireSigningKey sets ExpiresAt to now unless it is earlier: for a key
 	// that leaked.

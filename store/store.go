@@ -47,6 +47,9 @@ var (
 	ErrConflict = sentinel(http.StatusConflict, "conflict", "somebody else was first")
 	// ErrLimit is 409 limit_reached: a cap that the call names.
 	ErrLimit = sentinel(http.StatusConflict, "limit_reached", "the limit is reached")
+	// ErrDamaged is 503 unavailable: the record is there and cannot be read, as
+	// when another program wrote it. Trying again does not help.
+	ErrDamaged = sentinel(http.StatusServiceUnavailable, "unavailable", "a record cannot be read")
 	// ErrFull is 503 unavailable: no room, and no denial or credential is
 	// evicted to make some.
 	ErrFull = sentinel(http.StatusServiceUnavailable, "unavailable", "the store is full")
@@ -71,6 +74,8 @@ type Store interface {
 	Check(ctx context.Context) error
 
 	APIKeys
+	Tokens
+	SigningKeys
 	Once
 }
 

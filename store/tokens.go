@@ -72,7 +72,7 @@ type Revocations interface {
 type FamilyRef struct {
 	// Tag is [TagOf] the family's subject.
 	Tag string
-	// ID is unique, at most 64 bytes of ASCII: the sid of the family's access
+	// ID is unique for its Tag, at most 64 bytes of ASCII: the sid of the family's access
 	// tokens, and a digest of what its refresh tokens say.
 	ID string
 }
@@ -133,7 +133,7 @@ type Tokens interface {
 	RevokeToken(ctx context.Context, t TokenRef, until time.Time) error
 	// CreateFamily inserts f. ErrConflict when the subject's version is not
 	// f.Version: everything of the subject was revoked during the login.
-	// ErrExists when the ID is there already.
+	// ErrExists when the Ref is there already.
 	CreateFamily(ctx context.Context, f RefreshFamily) error
 	// Family answers dead ones, too. ErrNotFound also when Ref.Tag is not the
 	// family's.

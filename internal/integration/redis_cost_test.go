@@ -43,6 +43,10 @@ func TestRedisCost(t *testing.T) {
 	}
 	bareRow := bare + "k:" + store.DigestOf("bare7").String()
 
+	token := redisToken(redisFamily("ann", "cost", now))
+	wantErr(t, s.CreateFamily(ctx, redisFamily("ann", "cost", now)), nil)
+	wantErr(t, c.Set(ctx, bare+"family", "ann", 0).Err(), nil)
+
 	n := 0 // of claims, each a new one
 	claim := redis.NewScript(`local v = redis.call('GET', KEYS[1])
 if v and tonumber(ARGV[2]) < tonumber(v) then return 'exists' end
@@ -69,6 +73,11 @@ return first`)
 			"APIKeyByDigest", 100,
 			func(ctx context.Context) error { _, err := s.APIKeyByDigest(ctx, k.Digest); return err },
 			func(ctx context.Context) error { return c.HGetAll(ctx, bareRow).Err() },
+		},
+		{
+			"TokenRevoked", 100,
+			func(ctx context.Context) error { return wantRevoked(ctx, s, token, now, "") },
+			func(ctx context.Context) error { return c.MGet(ctx, bare+"version", bare+"token", bare+"family").Err() },
 		},
 		{
 			"ClaimOnce", 100,

@@ -26,13 +26,47 @@ func TestRedisOutOfMemory(t *testing.T) {
 		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now), nil)
 	}
 	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("a"), later, now), nil)
+	families := []store.RefreshFamily{redisFamily("ann", "one", now), redisFamily("ann", "two", now), redisFamily("ann", "three", now)}
+	for _, f := range families {
+		wantErr(t, s.CreateFamily(ctx, f), nil)
+	}
+	_, err := s.AdvanceFamily(ctx, families[1].Ref, redisUse(families[1], 1))
+	wantErr(t, err, nil)
+	token := redisToken(families[2])
+	wantErr(t, s.RevokeToken(ctx, token, later), nil)
+	wantErr(t, s.AddSigningKey(ctx, redisSigningKey("one", now), "", later), nil)
 	wantErr(t, c.ConfigSet(ctx, "maxmemory", "1mb").Err(), nil) // less than it has
 
 	wantErr(t, s.CreateAPIKey(ctx, redisKey("ann", "new", now), store.APIKeyLimits{}, now), store.ErrFull)
 	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("b"), later, now), store.ErrFull)
 	wantErr(t, s.RotateAPIKey(ctx, "ann", "one", redisKey("ann", "next", now), later, now), store.ErrFull)
-	_, err := s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: "one", N: 1, At: now}})
+	_, err = s.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: "one", N: 1, At: now}})
 	wantErr(t, err, store.ErrFull)
+	wantErr(t, s.CreateFamily(ctx, redisFamily("ann", "new", now)), store.ErrFull)
+	_, err = s.AdvanceFamily(ctx, families[2].Ref, redisUse(families[2], 1))
+	wantErr(t, err, store.ErrFull)
+	wantErr(t, s.RevokeToken(ctx, redisToken(families[0]), later), store.ErrFull)
+	wantErr(t, s.AddSigningKey(ctx, redisSigningKey("two", now), "one", later), store.ErrFull)
+
+	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
+	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
+	_, err = s.AdvanceFamily(ctx, families[1].Ref, redisUse(families[1], 1)) // spent
+	wantErr(t, err, store.ErrConflict)
+	for _, f := range families[:2] {
+		wantErr(t, wantRevoked(ctx, s, redisToken(f), now, store.TokenRevokedByFamily), nil)
+	}
+	wantErr(t, s.RevokeToken(ctx, token, later.Add(time.Hour)), nil)
+	wantErr(t, wantRevoked(ctx, s, token, later, store.TokenRevokedByID), nil)
+	for _, subject := range []string{"ann", "ann", "bob"} {
+		wantErr(t, s.RevokeTokensOf(ctx, subject), nil)
+	}
+	wantErr(t, wantRevoked(ctx, s, store.TokenRef{Subject: "ann", Version: 3}, now, ""), nil)
+	wantErr(t, wantRevoked(ctx, s, store.TokenRef{Subject: "bob", Version: 1}, now, store.TokenRevokedBySubject), nil)
+	wantErr(t, s.ExpireSigningKey(ctx, "one", now), nil)
+	wantErr(t, s.ExpireSigningKey(ctx, "one", now), nil)
+	if keys, err := s.ListSigningKeys(ctx, now); err != nil || len(keys) != 0 {
+		t.Errorf("the ring has %d keys, %v, want none", len(keys), err)
+	}
 
 	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("a"), later, now), store.ErrExists)
 	wantErr(t, s.RevokeAPIKey(ctx, "ann", "one", now), nil)
@@ -131,12 +165,29 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 	wantErr(t, first.CreateAPIKey(ctx, redisKey("ann", "warm", now), store.APIKeyLimits{}, now), nil)
 	wantErr(t, first.RevokeAPIKey(ctx, "ann", "warm", now), nil)
 	wantErr(t, first.RevokeAPIKeysOf(ctx, "nobody", now), nil)
+	f, spent := redisFamily("ann", "f", now), redisFamily("bob", "spent", now)
+	token := redisToken(f)
+	for _, err := range []error{
+		first.CreateFamily(ctx, f), first.CreateFamily(ctx, spent),
+		first.RevokeToken(ctx, token, now), first.RevokeTokensOf(ctx, "warm"),
+		first.AddSigningKey(ctx, redisSigningKey("k", now), "", now), first.ExpireSigningKey(ctx, "k", now.Add(time.Hour)),
+	} {
+		wantErr(t, err, nil)
+	}
+	_, err := first.AdvanceFamily(ctx, spent.Ref, redisUse(spent, 1))
+	wantErr(t, err, nil)
+	again := redisUse(spent, 1)
+	again.Grace = time.Hour
 
 	resume := replica.Pause()
 	defer resume()
 	deny := func(s *redisstore.Store) map[string]error {
+		_, err := s.AdvanceFamily(ctx, spent.Ref, again)
 		return map[string]error{
 			"RevokeAPIKey": s.RevokeAPIKey(ctx, "ann", "k", now), "RevokeAPIKeysOf": s.RevokeAPIKeysOf(ctx, "ann", now),
+			"RevokeFamily": s.RevokeFamily(ctx, f.Ref, now), "RevokeToken": s.RevokeToken(ctx, token, now.Add(time.Hour)),
+			"RevokeTokensOf": s.RevokeTokensOf(ctx, "ann"), "ExpireSigningKey": s.ExpireSigningKey(ctx, "k", now),
+			"AdvanceFamily within the grace": err,
 		}
 	}
 	second := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: "wait:", Wait: 1})

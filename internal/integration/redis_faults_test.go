@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -88,6 +89,7 @@ func redisOutages(ctx context.Context, s *redisstore.Store, k store.APIKey, now 
 		"RevokeAPIKey":    s.RevokeAPIKey(ctx, k.Owner, k.ID, now),
 		"RevokeAPIKeysOf": s.RevokeAPIKeysOf(ctx, k.Owner, now),
 	}
+	maps.Copy(errs, redisTokenOutages(ctx, s, now))
 	_, errs["APIKeyByDigest"] = s.APIKeyByDigest(ctx, k.Digest)
 	_, errs["APIKey"] = s.APIKey(ctx, k.Owner, k.ID)
 	_, _, errs["ListAPIKeys"] = s.ListAPIKeys(ctx, k.Owner, store.Page{})
@@ -117,8 +119,8 @@ func TestRedisACL(t *testing.T) {
 	admin := redisClient(t, server)
 	ctx := t.Context()
 	for name, rules := range map[string][]string{
-		"enough": {"on", ">secret", "~acl:*", "+@read", "+@write", "+@scripting", "+info", "+wait", "-@dangerous", "+info", "+@connection"},
-		"noinfo": {"on", ">secret", "~acl:*", "+@read", "+@write", "+@scripting", "-@dangerous", "+@connection"},
+		"enough": {"on", ">secret", "~acl:*", "+@read", "+@write", "+@scripting", "+wait", "+time", "-@dangerous", "+info", "+@connection"},
+		"noinfo": {"on", ">secret", "~acl:*", "+@read", "+@write", "+@scripting", "+wait", "+time", "-@dangerous", "+@connection"},
 	} {
 		wantErr(t, admin.ACLSetUser(ctx, name, rules...).Err(), nil)
 	}

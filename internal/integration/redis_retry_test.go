@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -23,8 +24,9 @@ type lossyProxy struct {
 	net.Listener
 	to    string
 	stats *redis.Client // of the server
-	armed atomic.Bool
-	lost  atomic.Int64
+	// armed is set to what runs when an answer is lost, before the client learns
+	// that.
+	armed atomic.Pointer[func()]
 }
 
 func newLossyProxy(t *testing.T, to string) *lossyProxy {
@@ -64,8 +66,11 @@ func (p *lossyProxy) serve(client net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
-		if err != nil || p.armed.CompareAndSwap(true, false) {
-			p.lost.Add(1)
+		if err != nil {
+			return
+		}
+		if meanwhile := p.armed.Swap(nil); meanwhile != nil {
+			(*meanwhile)()
 			return
 		}
 		if _, err := client.Write(buf[:n]); err != nil {
@@ -78,11 +83,18 @@ func (p *lossyProxy) serve(client net.Conn) {
 // has not run times scripts for it.
 func (p *lossyProxy) lose(t *testing.T, times int64, f func()) {
 	t.Helper()
+	p.loseWhile(t, times, func() {}, f)
+}
+
+// loseWhile is lose, and runs meanwhile before the client tries again. Its
+// scripts count, too.
+func (p *lossyProxy) loseWhile(t *testing.T, times int64, meanwhile, f func()) {
+	t.Helper()
 	before := commandStats(t, p.stats)["evalsha"]
-	p.armed.Store(true)
+	p.armed.Store(&meanwhile)
 	f()
 	after := commandStats(t, p.stats)["evalsha"]
-	if p.armed.Load() || after.calls-before.calls != times || after.failed != before.failed {
+	if p.armed.Load() != nil || after.calls-before.calls != times || after.failed != before.failed {
 		t.Errorf("%d scripts ran and %d failed, want %d and 0: this shows nothing", after.calls-before.calls, after.failed-before.failed, times)
 	}
 }
@@ -97,7 +109,12 @@ func TestRedisReplayedScripts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newLossyProxy(t, primary.Addr)
 			c := redisWith(t, &redis.Options{Addr: p.Addr().String(), PoolSize: 1, PipelinePoolSize: -1})
-			replays(t, openRedis(t, c, redisstore.Config{Wait: wait}), p)
+			prefix := fmt.Sprintf("replay%d:", wait)
+			s := openRedis(t, c, redisstore.Config{KeyPrefix: prefix, Wait: wait})
+			replays(t, s, p)
+			other := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: prefix})
+			replaysOfTokens(t, s, other, prefix, p)
+			replaysOfSigningKeys(t, s, other, p)
 		})
 	}
 }
@@ -219,8 +236,9 @@ func TestRedisAnswersThatKeepBeingLost(t *testing.T) {
 // loadScripts calls each method once, so that the server has all scripts.
 func loadScripts(t *testing.T, s *redisstore.Store) {
 	t.Helper()
-	ctx, now := t.Context(), time.Now()
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
 	later := now.Add(time.Hour)
+	loadTokenScripts(t, s, now)
 	_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 10, now)
 	for _, err := range []error{
 		err,

@@ -30,8 +30,15 @@ func TestRedisRoundTrips(t *testing.T) {
 	loadScripts(t, s)
 
 	ctx := t.Context()
-	now := time.Now().UTC()
+	now := time.Now().UTC().Truncate(time.Microsecond)
 	const n = 100
+	family := func(i int) store.RefreshFamily {
+		return redisFamily(fmt.Sprint("subject", i), fmt.Sprint("family", i), now)
+	}
+	revoked := func(i int) store.RefreshFamily {
+		return redisFamily(fmt.Sprint("revoker", i), fmt.Sprint("family", i), now)
+	}
+	ring := newestKey(t, s, now)
 	var uses []store.APIKeyUse
 	key := func(i int) store.APIKey { return redisKey(fmt.Sprint("owner", i), fmt.Sprint("key", i), now) }
 	old := func(i int) store.APIKey { return redisKey(fmt.Sprint("rotator", i), fmt.Sprint("old", i), now) }
@@ -41,6 +48,8 @@ func TestRedisRoundTrips(t *testing.T) {
 		wantErr(t, s.CreateAPIKey(ctx, k, store.APIKeyLimits{MaxLive: 5, MaxAge: 48 * time.Hour}, now), nil)
 		wantErr(t, s.CreateAPIKey(ctx, old(i), store.APIKeyLimits{}, now), nil) // which nothing else revokes
 		uses = append(uses, store.APIKeyUse{ID: k.ID, N: 2, At: now})
+		wantErr(t, s.CreateFamily(ctx, family(i)), nil)
+		wantErr(t, s.CreateFamily(ctx, revoked(i)), nil)
 	}
 	for name, op := range map[string]struct {
 		command string
@@ -65,6 +74,25 @@ func TestRedisRoundTrips(t *testing.T) {
 			_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 100, now)
 			return err
 		}},
+		"TokenRevoked": {"mget", func(i int) error { return wantRevoked(ctx, s, redisToken(family(i)), now, "") }},
+		"RevokeToken":  {"evalsha", func(i int) error { return s.RevokeToken(ctx, redisToken(revoked(i)), now.Add(time.Hour)) }},
+		"CreateFamily": {"evalsha", func(i int) error { return s.CreateFamily(ctx, redisFamily("new", fmt.Sprint("new", i), now)) }},
+		"Family":       {"hgetall", func(i int) error { _, err := s.Family(ctx, family(i).Ref); return err }},
+		"AdvanceFamily": {"evalsha", func(i int) error {
+			_, err := s.AdvanceFamily(ctx, family(i).Ref, redisUse(family(i), 1))
+			return err
+		}},
+		"RevokeFamily":    {"evalsha", func(i int) error { return s.RevokeFamily(ctx, revoked(i).Ref, now) }},
+		"TokenVersion":    {"evalsha", func(i int) error { _, err := s.TokenVersion(ctx, family(i).Subject, time.Hour); return err }},
+		"RevokeTokensOf":  {"evalsha", func(i int) error { return s.RevokeTokensOf(ctx, revoked(i).Subject) }},
+		"ListSigningKeys": {"hgetall", func(int) error { _, err := s.ListSigningKeys(ctx, now); return err }},
+		"AddSigningKey": {"evalsha", func(i int) error {
+			k := redisSigningKey(fmt.Sprint("ring", i), now)
+			newest := ring
+			ring = k.ID
+			return s.AddSigningKey(ctx, k, newest, now.Add(time.Hour))
+		}},
+		"ExpireSigningKey": {"evalsha", func(int) error { return s.ExpireSigningKey(ctx, "load", now) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantErr(t, stats.ConfigResetStat(ctx).Err(), nil)

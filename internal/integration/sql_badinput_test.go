@@ -35,6 +35,8 @@ func sqlOutages(t *testing.T, what string, ctx context.Context, st *sqlstore.Sto
 	now := time.Now()
 	_, read := st.APIKeyByDigest(ctx, aKey("ann", 1).Digest)
 	wantSQLOutage(t, what+": read", read)
+	_, revoked := st.TokenRevoked(ctx, raceToken("ann", 1), now)
+	wantSQLOutage(t, what+": token", revoked)
 	sqlWriteOutages(t, what, ctx, st, now)
 	wantSQLOutage(t, what+": Check", st.Check(ctx))
 }
@@ -46,6 +48,11 @@ func sqlWriteOutages(t *testing.T, what string, ctx context.Context, st *sqlstor
 	wantSQLOutage(t, what+": revoke", st.RevokeAPIKeysOf(ctx, "ann", now))
 	_, err := st.RecordAPIKeyUses(ctx, []store.APIKeyUse{{ID: "ann-1", N: 1, At: now}})
 	wantSQLOutage(t, what+": uses", err)
+	_, err = st.AdvanceFamily(ctx, raceFamily("ann", 1).Ref, raceAdvance(1, 0, 0))
+	wantSQLOutage(t, what+": advance", err)
+	wantSQLOutage(t, what+": revoke token", st.RevokeToken(ctx, raceToken("ann", 1), now.Add(time.Hour)))
+	wantSQLOutage(t, what+": revoke subject", st.RevokeTokensOf(ctx, "ann"))
+	wantSQLOutage(t, what+": signing key", st.AddSigningKey(ctx, raceSigningKey("ring", 1, 0), "", time.Time{}))
 }
 
 // D4, D8: nobody listens, the password is wrong, the context is over: an
@@ -129,6 +136,21 @@ func TestExhaustedPoolIsAnOutage(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := st.ClaimExpiringAPIKeys(st.WithTx(ctx, tx), time.Hour, store.APIKeyLimits{MaxAge: time.Hour}, 10, now); err != nil {
+			t.Error(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Error(err)
+		}
+		f := raceFamily("ann", 1)
+		if err := st.CreateFamily(ctx, f); err != nil {
+			t.Error(err)
+		}
+		for _, want := range []error{nil, store.ErrConflict} {
+			if _, err := st.AdvanceFamily(ctx, f.Ref, raceAdvance(1, 0, 0)); !errors.Is(err, want) {
+				t.Errorf("advance: %v, want %v", err, want)
+			}
+		}
+		if err := st.AddSigningKey(ctx, raceSigningKey("ring", 1, 0), "", time.Time{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -373,9 +395,10 @@ type sqlLoad struct {
 	from                      int
 	now                       time.Time
 	created, claimed, revoked []int
+	ended, advanced           []int // subjects, generations
 }
 
-// untilKilled writes from three sides until each has met the outage, and kills
+// untilKilled writes from five sides until each has met the outage, and kills
 // s amid.
 func (l *sqlLoad) untilKilled(t *testing.T, s *servers.SQLServer) {
 	t.Helper()
@@ -385,6 +408,10 @@ func (l *sqlLoad) untilKilled(t *testing.T, s *servers.SQLServer) {
 		if err := l.st.CreateAPIKey(ctx, aKey("bob", l.from+n), store.APIKeyLimits{}, l.now); err != nil {
 			t.Fatal(err)
 		}
+	}
+	f := l.family()
+	if err := l.st.CreateFamily(ctx, f); err != nil {
+		t.Fatal(err)
 	}
 	var all atomic.Int64
 	var killed atomic.Bool
@@ -419,14 +446,32 @@ func (l *sqlLoad) untilKilled(t *testing.T, s *servers.SQLServer) {
 	side("revoke", &l.revoked, func(n int) error {
 		return l.st.RevokeAPIKey(ctx, "bob", aKey("bob", l.from+(n-l.from)%200).ID, l.now)
 	})
+	side("end", &l.ended, func(n int) error {
+		return l.st.RevokeTokensOf(ctx, raceOwner("ended", n))
+	})
+	generation := int64(1)
+	side("advance", &l.advanced, func(int) error {
+		// Who did not get the answer asks again, with the same token.
+		got, err := l.st.AdvanceFamily(ctx, f.Ref, raceAdvance(generation, 0, time.Hour))
+		if err == nil && got.Generation != generation+1 {
+			t.Errorf("the token of generation %d was answered %d", generation, got.Generation)
+		}
+		if err == nil {
+			generation++
+		}
+		return err
+	})
 	wg.Wait()
 }
+
+// family is the one that is advanced.
+func (l *sqlLoad) family() store.RefreshFamily { return raceFamily("load", l.from) }
 
 // holds wants all that was acknowledged.
 func (l *sqlLoad) holds(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	t.Logf("acknowledged: %d keys, %d claims, %d revocations", len(l.created), len(l.claimed), len(l.revoked))
+	t.Logf("acknowledged: %d keys, %d claims, %d revocations, %d ends, %d refreshes", len(l.created), len(l.claimed), len(l.revoked), len(l.ended), len(l.advanced))
 	for _, n := range l.created {
 		if _, err := l.st.APIKey(ctx, "ann", aKey("ann", n).ID); err != nil {
 			t.Errorf("key %d was acknowledged: %v", n, err)
@@ -442,6 +487,22 @@ func (l *sqlLoad) holds(t *testing.T) {
 		if err != nil || k.RevokedAt.IsZero() {
 			t.Errorf("revocation %d was acknowledged: %v, %v", n, k.RevokedAt, err)
 		}
+	}
+	for _, n := range l.ended {
+		// It took effect once: the next one makes version 3.
+		token := raceToken("ended", n)
+		token.Version = 2
+		if reason, err := l.st.TokenRevoked(ctx, token, l.now); reason != "" || err != nil {
+			t.Errorf("the end of subject %d was acknowledged, and a token of version 2 is %q, %v", n, reason, err)
+		}
+	}
+	f, err := l.st.Family(ctx, l.family().Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last use may have taken effect without an answer.
+	if extra := f.Generation - 1 - int64(len(l.advanced)); extra < 0 || extra > 1 || !f.RevokedAt.IsZero() {
+		t.Errorf("%d uses were acknowledged, and the family is at generation %d, revoked at %v", len(l.advanced), f.Generation, f.RevokedAt)
 	}
 }
 

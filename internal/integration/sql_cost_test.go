@@ -30,6 +30,12 @@ func TestSQLCost(t *testing.T) {
 		if err := st.CreateAPIKey(ctx, k, store.APIKeyLimits{}, now); err != nil {
 			t.Fatal(err)
 		}
+		f := raceFamily("cost", 1)
+		token := raceToken("cost", 1)
+		token.Family = f.Ref.ID
+		if err := st.CreateFamily(ctx, f); err != nil {
+			t.Fatal(err)
+		}
 		bare := newBareSQL(t, db, b, schema)
 		n := 0 // of claims, each a new one
 		for _, op := range []struct {
@@ -40,6 +46,11 @@ func TestSQLCost(t *testing.T) {
 				"APIKeyByDigest",
 				func() error { _, err := st.APIKeyByDigest(ctx, k.Digest); return err },
 				func() error { _, err := bare.read(ctx, k.Digest); return err },
+			},
+			{
+				"TokenRevoked",
+				func() error { _, err := st.TokenRevoked(ctx, token, now); return err },
+				func() error { return bare.revoked(ctx, token, now) },
 			},
 			{
 				"ClaimOnce",
@@ -83,8 +94,8 @@ func TestSQLCost(t *testing.T) {
 // bareSQL is what a host would write for its own table: statements that are
 // prepared once, and no more.
 type bareSQL struct {
-	b              sqlBackend
-	byDigest, once *sql.Stmt
+	b                     sqlBackend
+	byDigest, token, once *sql.Stmt
 }
 
 func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
@@ -111,8 +122,26 @@ func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
 	return bareSQL{
 		b,
 		prepare("SELECT "+columns+" FROM "+b.table(schema, "api_keys")+" WHERE digest = %s", p[0]),
+		prepare("SELECT (SELECT COUNT(*) FROM "+b.table(schema, "revoked_tokens")+" WHERE digest = %s AND expires_at > %s), "+
+			"(SELECT COUNT(*) FROM "+b.table(schema, "refresh_families")+" WHERE id = %s AND subject = %s AND revoked_at IS NULL), "+
+			"(SELECT version FROM "+b.table(schema, "token_subjects")+" WHERE subject = %s)", p...),
 		prepare("INSERT INTO "+b.table(schema, "once")+" "+as+"(purpose, digest, ends_at) VALUES (%s, %s, %s) "+upsert, p...),
 	}
+}
+
+func (b bareSQL) revoked(ctx context.Context, ref store.TokenRef, now time.Time) error {
+	digest := ref.Digest()
+	var at any = now
+	if b.b.dialect != sqlstore.PostgreSQL {
+		at = now.UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	var byID, families int
+	var version int64
+	err := b.token.QueryRowContext(ctx, digest[:], at, ref.Family, ref.Subject, ref.Subject).Scan(&byID, &families, &version)
+	if err == nil && (byID != 0 || families != 1 || version != ref.Version) {
+		err = fmt.Errorf("%d, %d, %d", byID, families, version)
+	}
+	return err
 }
 
 func (b bareSQL) read(ctx context.Context, d store.Digest) (k store.APIKey, err error) {

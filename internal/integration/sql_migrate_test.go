@@ -63,6 +63,12 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 			if err := st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, now); err != nil {
 				t.Errorf("prefix %q: %v", prefix, err)
 			}
+			if err := st.CreateFamily(t.Context(), raceFamily("ann", 1)); err != nil {
+				t.Errorf("prefix %q: %v", prefix, err)
+			}
+			if err := st.AddSigningKey(t.Context(), raceSigningKey("ring", 1, 0), "", time.Time{}); err != nil {
+				t.Errorf("prefix %q: %v", prefix, err)
+			}
 		}
 	})
 }
@@ -97,7 +103,7 @@ func TestOpenMigrates(t *testing.T) {
 		open() // again, with nothing to do
 
 		// A table is gone, and the versions do not say so.
-		for _, name := range []string{"once", "api_key_owners", "schema"} {
+		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "schema"} {
 			exec("DROP TABLE " + b.table(schema, name))
 			if err := st.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "call Store.Open") {
 				t.Errorf("Check without %s: %v", name, err)
@@ -108,6 +114,15 @@ func TestOpenMigrates(t *testing.T) {
 				t.Errorf("without %s: %v", name, err)
 			}
 			if err := st.RevokeAPIKeysOf(t.Context(), "bob", now); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+			if err := st.CreateFamily(t.Context(), raceFamily(name, 1)); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+			if _, err := st.TokenRevoked(t.Context(), raceToken(name, 1), now); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+			if _, err := st.ListSigningKeys(t.Context(), now); err != nil {
 				t.Errorf("without %s: %v", name, err)
 			}
 		}
@@ -159,11 +174,18 @@ func TestMissingTableNamesOpen(t *testing.T) {
 		now := time.Now()
 		_, read := st.APIKeyByDigest(t.Context(), store.DigestOf("x"))
 		_, use := st.RecordAPIKeyUses(t.Context(), []store.APIKeyUse{{ID: "a", N: 1, At: now}})
+		_, revoked := st.TokenRevoked(t.Context(), raceToken("ann", 1), now)
+		_, advance := st.AdvanceFamily(t.Context(), raceFamily("ann", 1).Ref, raceAdvance(1, 0, 0))
+		_, ring := st.ListSigningKeys(t.Context(), now)
 		for name, err := range map[string]error{
 			"APIKeyByDigest":   read,
 			"RecordAPIKeyUses": use,
 			"ClaimOnce":        st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), now.Add(time.Hour), now),
 			"CreateAPIKey":     st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, now),
+			"TokenRevoked":     revoked,
+			"AdvanceFamily":    advance,
+			"CreateFamily":     st.CreateFamily(t.Context(), raceFamily("ann", 1)),
+			"ListSigningKeys":  ring,
 			"Check":            st.Check(t.Context()),
 			"Run":              st.Run(t.Context()),
 		} {

@@ -19,7 +19,9 @@ import (
 
 // Config of New. The zero Config is good.
 type Config struct {
-	// MaxRecords bounds each concern. Defaults to 1 000 000.
+	// MaxRecords bounds each concern; of tokens, those that are revoked, the
+	// families and the subjects whose version has moved on. Defaults to
+	// 1 000 000.
 	MaxRecords int
 	// ClockOffset is added to the store's own clock, for tests. nil adds
 	// nothing.
@@ -38,6 +40,8 @@ const (
 // concurrent use.
 type Store struct {
 	apiKeys
+	tokens
+	signingKeys
 	once
 	start time.Time
 	cfg   Config
@@ -56,6 +60,8 @@ func New(cfg Config) *Store {
 	s := &Store{cfg: cfg}
 	s.start = s.now()
 	s.apiKeys.init(cfg.MaxRecords)
+	s.tokens.init(cfg.MaxRecords, s.now)
+	s.signingKeys.init(cfg.MaxRecords, s.now)
 	s.once.init(cfg.MaxRecords, s.now)
 	return s
 }
@@ -84,7 +90,9 @@ func (s *Store) Run(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		s.sweepAll()
+		s.tokens.sweepAll()
+		s.signingKeys.sweep()
+		s.once.sweepAll()
 		select {
 		case <-ctx.Done():
 			return nil

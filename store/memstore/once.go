@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +25,7 @@ type once struct {
 type onceShard struct {
 	mu     sync.Mutex
 	claims map[claimKey]*claim
-	byEnd  claimHeap
+	byEnd  byEnd[*claim]
 }
 
 type claimKey struct {
@@ -35,17 +34,12 @@ type claimKey struct {
 }
 
 type claim struct {
-	key   claimKey
-	until time.Time
-	place int // in byEnd
+	key claimKey
+	ending
 }
 
-const (
-	// maxPurpose is of the contract, in bytes.
-	maxPurpose = 64
-	// sweepStep bounds what one call deletes.
-	sweepStep = 64
-)
+// maxPurpose is of the contract, in bytes.
+const maxPurpose = 64
 
 func (o *once) init(max int, now func() time.Time) {
 	o.max, o.now, o.seed = int64(max), now, maphash.MakeSeed()
@@ -73,11 +67,10 @@ func (o *once) claim(key claimKey, until, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c, ok := s.claims[key]; ok {
-		if now.Before(c.until) {
+		if now.Before(c.end) {
 			return store.ErrExists
 		}
-		c.until = until
-		heap.Fix(&s.byEnd, c.place)
+		s.byEnd.move(c, until)
 		return nil
 	}
 	o.sweep(s)
@@ -85,25 +78,19 @@ func (o *once) claim(key claimKey, until, now time.Time) error {
 		o.n.Add(-1)
 		return store.ErrFull
 	}
-	c := &claim{key: key, until: until}
+	c := &claim{key: key, ending: ending{end: until}}
 	s.claims[key] = c
-	heap.Push(&s.byEnd, c)
+	s.byEnd.insert(c)
 	return nil
 }
 
 // sweep deletes a few of s's claims that ended over a day ago, and reports
 // whether there may be more.
 func (o *once) sweep(s *onceShard) bool {
-	gone := o.now().Add(-margin)
-	for range sweepStep {
-		if len(s.byEnd) == 0 || !s.byEnd[0].until.Before(gone) {
-			return false
-		}
-		c := heap.Pop(&s.byEnd).(*claim)
+	return s.byEnd.sweep(o.now(), func(c *claim) {
 		delete(s.claims, c.key)
 		o.n.Add(-1)
-	}
-	return true
+	})
 }
 
 func (o *once) sweepAll() {
@@ -115,28 +102,4 @@ func (o *once) sweepAll() {
 			s.mu.Unlock()
 		}
 	}
-}
-
-// claimHeap is a heap.Interface, the earliest end first.
-type claimHeap []*claim
-
-func (h claimHeap) Len() int           { return len(h) }
-func (h claimHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
-func (h claimHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
-
-func (h *claimHeap) Push(x any) {
-	c := x.(*claim)
-	c.place = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *claimHeap) Pop() any {
-	last := len(*h) - 1
-	c := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	return c
 }

@@ -16,6 +16,10 @@ const (
 	maxOwner   = 255
 	maxShown   = 255
 	maxPurpose = 64
+	maxKeyID   = 16
+	maxKeyPart = 16 << 10
+
+	tagLength = 8 // of a store.TagOf
 )
 
 func checkText(field, s string, most int) error {
@@ -60,6 +64,80 @@ func checkKey(k store.APIKey) error {
 	}
 	if k.CreatedAt.IsZero() {
 		return errors.New("authn/redisstore: APIKey.CreatedAt is zero")
+	}
+	return nil
+}
+
+// checkRef answers that what cannot be created is not there. The tag chooses the
+// slot, so it must have no braces.
+func checkRef(ref store.FamilyRef) error {
+	err := checkText("the id", ref.ID, maxID)
+	if len(ref.Tag) != tagLength || strings.ContainsAny(ref.Tag, "{}") {
+		err = errors.Join(err, errors.New("the tag is none"))
+	}
+	if err != nil {
+		return fmt.Errorf("authn/redisstore: %w: %w", store.ErrNotFound, err)
+	}
+	return nil
+}
+
+// checkFamily is checkKey of a family.
+func checkFamily(f store.RefreshFamily) error {
+	for _, c := range []struct {
+		field, s string
+		most     int
+	}{
+		{"Ref.ID", f.Ref.ID, maxID},
+		{"Subject", f.Subject, maxOwner},
+		{"ClientID", f.ClientID, maxOwner},
+		{"Confirm", f.Confirm, maxID},
+		{"KeyID", f.KeyID, maxKeyID},
+	} {
+		if err := checkText("RefreshFamily."+c.field, c.s, c.most); err != nil {
+			return fmt.Errorf("authn/redisstore: %w", err)
+		}
+	}
+	switch {
+	case f.Ref.ID == "":
+		return errors.New("authn/redisstore: RefreshFamily.Ref.ID is empty")
+	case f.Subject == "":
+		return errors.New("authn/redisstore: RefreshFamily.Subject is empty")
+	case f.Ref.Tag != store.TagOf(f.Subject):
+		return errors.New("authn/redisstore: RefreshFamily.Ref.Tag is not of its Subject")
+	case f.Version < 1 || f.Generation < 1:
+		return errors.New("authn/redisstore: RefreshFamily.Version and Generation are counted from 1")
+	case f.RotatedAt.IsZero() || f.IdleUntil.IsZero() || f.ExpiresAt.IsZero():
+		return errors.New("authn/redisstore: RefreshFamily.RotatedAt, IdleUntil or ExpiresAt is zero")
+	}
+	return nil
+}
+
+// checkAdvance answers that no family has what none can have.
+func checkAdvance(a store.FamilyAdvance) error {
+	if err := errors.Join(checkText("the client", a.ClientID, maxOwner), checkText("the confirmation", a.Confirm, maxID)); err != nil {
+		return fmt.Errorf("authn/redisstore: %w: %w", store.ErrNotFound, err)
+	}
+	if err := checkText("FamilyAdvance.KeyID", a.KeyID, maxKeyID); err != nil {
+		return fmt.Errorf("authn/redisstore: %w", err)
+	}
+	if a.Generation < 1 {
+		return errors.New("authn/redisstore: FamilyAdvance.Generation is counted from 1")
+	}
+	return nil
+}
+
+// checkSigningKey is checkKey of a signing key.
+func checkSigningKey(k store.SigningKey) error {
+	err := errors.Join(checkText("SigningKey.ID", k.ID, maxID), checkText("SigningKey.Algorithm", k.Algorithm, maxID))
+	switch {
+	case err != nil:
+		return fmt.Errorf("authn/redisstore: %w", err)
+	case k.ID == "":
+		return errors.New("authn/redisstore: SigningKey.ID is empty")
+	case len(k.Public) > maxKeyPart || len(k.Sealed) > maxKeyPart:
+		return fmt.Errorf("authn/redisstore: SigningKey.Public or Sealed has over %d bytes", maxKeyPart)
+	case k.CreatedAt.IsZero() || k.SignFrom.IsZero():
+		return errors.New("authn/redisstore: SigningKey.CreatedAt or SignFrom is zero")
 	}
 	return nil
 }

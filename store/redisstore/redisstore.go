@@ -20,7 +20,10 @@
 // slot, so that Redis Cluster can do it:
 //
 //	<prefix>{<prefix>apikeys}…            API keys, all of them: one slot
+//	<prefix>{<prefix>signingkeys}         signing keys: one hash
 //	<prefix>{once:<purpose>:<digest>}     claims, a key each: over all slots
+//	<prefix>{<tag>}…                      tokens and refresh families of the
+//	                                      subjects with this [store.TagOf]
 //
 // API keys are found by digest and capped by owner, so they cannot be spread:
 // one shard of a cluster bears all their load, and its memory is their limit:
@@ -29,11 +32,20 @@
 //
 // While a cluster moves that slot to another node, APIKeyByDigest goes on, and
 // all other methods of API keys are outages until it has arrived: a script
-// would see only a part of the keys. Move it when nobody needs to revoke.
+// would see only a part of the keys. Move it when nobody needs to revoke. While
+// another slot moves, the tokens of its subjects (one of 16384) cannot be
+// verified, nor refreshed, for the same reason. Signing keys are one key, which
+// is here or there.
 //
-// API keys have no TTL and are never deleted. A claim's TTL is a day longer than
-// the claim (a claim for over 200 years is kept for 200), so that it does not
-// matter which of two clocks is right. Nothing is found by KEYS or SCAN.
+// The ID of a family is unique among the subjects of one tag, which is all that
+// a slot can know. It is random, and found by its tag, so that does not matter.
+//
+// API keys have no TTL and are never deleted. Nor is a subject's version, which
+// there is from its first RevokeTokensOf on. A signing key that ended over a day
+// ago is deleted when the next one is added. The TTL of a claim, a revoked token
+// and a family is a day longer than these are good (over 200 years count as
+// 200), so that it does not matter which of two clocks is right. A family takes
+// about 1.2 kB. Nothing is found by KEYS or SCAN.
 //
 // # What may be lost
 //
@@ -51,14 +63,16 @@
 // minutes. Set appendonly yes, and appendfsync always if no denial may be lost.
 //
 // When memory is full, Redis with maxmemory-policy noeviction refuses new
-// records, which is [store.ErrFull]; revoking still works. Other policies delete
+// records, which is [store.ErrFull]. To it a use of a refresh token and a token
+// that is revoked by its ID are such. All other revoking still works: keys,
+// families, all tokens of a subject, signing keys. Other policies delete
 // records: Open and Check refuse them, but for Config.InsecureAllowEviction.
 // Set it on replicas, too: theirs counts once a failover has promoted them, and
 // Check does not see it before.
 //
 // Redis must not be shared with anybody who may not read or change credentials.
 // By ACL the store needs the keys of its prefix and the commands of @read,
-// @write, @scripting and @connection, INFO and WAIT; in a cluster the client
+// @write, @scripting and @connection, INFO, TIME and WAIT; in a cluster the client
 // also asks COMMAND and CLUSTER.
 package redisstore
 
@@ -81,18 +95,17 @@ type Config struct {
 	// Defaults to "authn:".
 	KeyPrefix string
 	// Wait is how many replicas must have a denial (a claim, a revocation, a
-	// rotation) before it is answered. If fewer have it within a second, the
+	// rotation, the use of a refresh token) before it is answered. If fewer have it within a second, the
 	// call is an outage; the denial may hold nevertheless. Open and Check refuse
 	// a primary that has fewer. 0: a failover may lose it.
 	Wait int
 	// InsecureAllowEviction accepts a maxmemory-policy other than noeviction.
 	// When memory is full, Redis then deletes claims, so that what is good once
-	// is good again; with allkeys-… also the index by which the keys of an
-	// owner are revoked.
+	// is good again, and revocations of tokens; with allkeys-… also versions of
+	// subjects, by which all their tokens are revoked, and the index by which the
+	// keys of an owner are.
 	InsecureAllowEviction bool
-	// ClockOffset is added to the server's clock, for tests. No method of the
-	// present concerns runs on that clock; it is there for those that will. nil
-	// adds nothing.
+	// ClockOffset is added to the server's clock, for tests. nil adds nothing.
 	ClockOffset func() time.Duration
 }
 
@@ -111,9 +124,15 @@ type Store struct {
 	// scripts on the part of the rows that it has, unless several keys are
 	// declared; then it refuses them with TRYAGAIN.
 	declared []string
+	// signingKeys is the one key of that concern.
+	signingKeys string
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store       = (*Store)(nil)
+	_ store.Tokens      = (*Store)(nil)
+	_ store.SigningKeys = (*Store)(nil)
+)
 
 // New is a store in Redis. It connects to nothing; Open does.
 //
@@ -168,7 +187,11 @@ func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("authn/redisstore: Config.Wait waits %v for replicas: the client's ReadTimeout must be longer, not %v", waitFor, readTimeout)
 	}
 	apiKeys := cfg.KeyPrefix + "{" + cfg.KeyPrefix + "apikeys}"
-	return &Store{client: c, cfg: cfg, apiKeys: apiKeys, declared: []string{apiKeys, apiKeys + "-"}}, nil
+	return &Store{
+		client: c, cfg: cfg,
+		apiKeys: apiKeys, declared: []string{apiKeys, apiKeys + "-"},
+		signingKeys: cfg.KeyPrefix + "{" + cfg.KeyPrefix + "signingkeys}",
+	}, nil
 }
 
 var errNoClient = errors.New("authn/redisstore: New needs a client")

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,43 +15,48 @@ import (
 // micros is a time as scripts and rows have it.
 func micros(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 10) }
 
-// rowOf is the fields and values of k, for HSET. What is zero is left out, but
-// for the fields that each row has. call is the call that inserts it.
-func rowOf(k store.APIKey, call string) []any {
-	row := make([]any, 0, 32)
+// fields are the fields and values of a row, for HSET. What is zero is left out.
+type fields []any
+
+func (f *fields) set(field, value string) {
+	if value != "" {
+		*f = append(*f, field, value)
+	}
+}
+
+func (f *fields) at(field string, t time.Time) {
+	if !t.IsZero() {
+		*f = append(*f, field, micros(t))
+	}
+}
+
+// rowOf is the row of k. Some fields are in each row. call is the call that
+// inserts it.
+func rowOf(k store.APIKey, call string) fields {
+	row := make(fields, 0, 32)
 	var meta []string
-	set := func(field, value string) {
-		if value != "" {
-			row = append(row, field, value)
-		}
-	}
-	at := func(field string, t time.Time) {
-		if !t.IsZero() {
-			row = append(row, field, micros(t))
-		}
-	}
 	used := ""
 	if !k.LastUsedAt.IsZero() {
 		used = micros(k.LastUsedAt)
 	}
 	row = append(row, "id", k.ID, "owner", k.Owner, "created", micros(k.CreatedAt), "used", used, "call", call)
-	set("name", k.Name)
-	set("prefix", k.Prefix)
-	set("last4", k.LastFour)
-	at("expires", k.ExpiresAt)
-	at("revoked", k.RevokedAt)
-	set("next", k.ReplacedBy)
+	row.set("name", k.Name)
+	row.set("prefix", k.Prefix)
+	row.set("last4", k.LastFour)
+	row.at("expires", k.ExpiresAt)
+	row.at("revoked", k.RevokedAt)
+	row.set("next", k.ReplacedBy)
 	if k.LastAddr.IsValid() {
-		set("addr", k.LastAddr.String())
+		row.set("addr", k.LastAddr.String())
 	}
 	if k.Uses != 0 {
-		set("uses", strconv.FormatInt(k.Uses, 10))
+		row.set("uses", strconv.FormatInt(k.Uses, 10))
 	}
-	set("scopes", join(k.Scopes...))
+	row.set("scopes", join(k.Scopes...))
 	for name, value := range k.Metadata {
 		meta = append(meta, name, value)
 	}
-	set("meta", join(meta...))
+	row.set("meta", join(meta...))
 	return row
 }
 
@@ -112,12 +118,7 @@ func keysOf(answers []any) ([]store.APIKey, error) {
 	keys := make([]store.APIKey, 0, len(answers))
 	var damaged []error
 	for _, answer := range answers {
-		flat, _ := answer.([]any)
-		row := make(map[string]string, len(flat)/2)
-		for i := 0; i+1 < len(flat); i += 2 {
-			field, _ := flat[i].(string)
-			row[field], _ = flat[i+1].(string)
-		}
+		row := fieldsOf(answer)
 		d, err := store.ParseDigest(row["digest"])
 		if err != nil {
 			damaged = append(damaged, err)
@@ -131,6 +132,18 @@ func keysOf(answers []any) ([]store.APIKey, error) {
 		keys = append(keys, k)
 	}
 	return keys, errors.Join(damaged...)
+}
+
+// fieldsOf is a row that a script answers as fields and values; of a field that
+// comes twice the later counts.
+func fieldsOf(answer any) map[string]string {
+	flat, _ := answer.([]any)
+	row := make(map[string]string, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		field, _ := flat[i].(string)
+		row[field], _ = flat[i+1].(string)
+	}
+	return row
 }
 
 // reader reads what is not text, and keeps the first error.
@@ -158,4 +171,11 @@ func (r *reader) list(field string) (texts []string) {
 		texts, r.err = split(text)
 	}
 	return texts
+}
+
+func (r *reader) bytes(field string) (b []byte) {
+	if text := r.row[field]; text != "" && r.err == nil {
+		b, r.err = base64.StdEncoding.DecodeString(text)
+	}
+	return b
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The scripts say in comments what they are given. They are deterministic in
-// their arguments: the time is the caller's.
+// The scripts say in comments what they are given. The time is the caller's, but
+// in those that have scripts/clock.lua.
 var (
 	//go:embed scripts/common.lua
 	common string
@@ -31,6 +31,26 @@ var (
 	claimExpiringAPIKeys string
 	//go:embed scripts/claim_once.lua
 	claimOnce string
+	//go:embed scripts/clock.lua
+	clock string
+	//go:embed scripts/families.lua
+	families string
+	//go:embed scripts/create_family.lua
+	createFamily string
+	//go:embed scripts/advance_family.lua
+	advanceFamily string
+	//go:embed scripts/revoke_family.lua
+	revokeFamily string
+	//go:embed scripts/revoke_token.lua
+	revokeToken string
+	//go:embed scripts/revoke_tokens_of.lua
+	revokeTokensOf string
+	//go:embed scripts/token_version.lua
+	tokenVersion string
+	//go:embed scripts/add_signing_key.lua
+	addSigningKey string
+	//go:embed scripts/expire_signing_key.lua
+	expireSigningKey string
 
 	createAPIKeyScript         = redis.NewScript(common + createAPIKey)
 	readAPIKeyScript           = redis.NewScript(common + readAPIKey)
@@ -41,6 +61,14 @@ var (
 	recordAPIKeyUsesScript     = redis.NewScript(common + recordAPIKeyUses)
 	claimExpiringAPIKeysScript = redis.NewScript(common + claimExpiringAPIKeys)
 	claimOnceScript            = redis.NewScript(claimOnce)
+	createFamilyScript         = redis.NewScript(clock + families + createFamily)
+	advanceFamilyScript        = redis.NewScript(clock + families + advanceFamily)
+	revokeFamilyScript         = redis.NewScript(families + revokeFamily)
+	revokeTokenScript          = redis.NewScript(clock + revokeToken)
+	revokeTokensOfScript       = redis.NewScript(clock + revokeTokensOf)
+	tokenVersionScript         = redis.NewScript(tokenVersion)
+	addSigningKeyScript        = redis.NewScript(clock + addSigningKey)
+	expireSigningKeyScript     = redis.NewScript(expireSigningKey)
 )
 
 const (

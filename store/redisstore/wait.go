@@ -60,7 +60,7 @@ func (d denial) at(ctx context.Context, c redis.UniversalClient, asking bool) (a
 	if err := answer.Err(); err != nil {
 		return nil, err
 	}
-	if answer.Val() != "ok" { // it has changed nothing
+	if text, ok := answer.Val().(string); ok && text != "ok" { // a refusal, which has changed nothing
 		return answer.Val(), nil
 	}
 	n, err := replicas.Int64()

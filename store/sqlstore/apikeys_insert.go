@@ -67,23 +67,17 @@ func (d *database) keyArgs(k store.APIKey) ([]any, error) {
 	}, nil
 }
 
-// jsonOfKey is k.Scopes and k.Metadata. JSON would put U+FFFD for what is not
-// UTF-8, and two scopes could become one.
+// jsonOfKey is k.Scopes and k.Metadata.
 func jsonOfKey(k store.APIKey) (scopes, metadata string, err error) {
-	for _, s := range k.Scopes {
-		err = errors.Join(err, checkText("a scope", s, maxJSON))
-	}
+	scopes, err = listText("APIKey.Scopes", k.Scopes)
 	for name, s := range k.Metadata {
 		err = errors.Join(err, checkText("a name in APIKey.Metadata", name, maxJSON), checkText("APIKey.Metadata["+name+"]", s, maxJSON))
 	}
-	scopes, metadata = "[]", "{}"
-	if len(k.Scopes) > 0 {
-		scopes = jsonText(k.Scopes)
-	}
+	metadata = "{}"
 	if len(k.Metadata) > 0 {
 		metadata = jsonText(k.Metadata)
 	}
-	return scopes, metadata, errors.Join(err, checkText("APIKey.Scopes", scopes, maxJSON), checkText("APIKey.Metadata", metadata, maxJSON))
+	return scopes, metadata, errors.Join(err, checkText("APIKey.Metadata", metadata, maxJSON))
 }
 
 // insertRow answers ErrExists for an ID or a Digest that is there.

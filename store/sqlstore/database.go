@@ -9,7 +9,7 @@ import (
 )
 
 // tables are all of the schema, without their prefix.
-var tables = []string{"schema", "api_keys", "api_key_owners", "once"}
+var tables = []string{"schema", "api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys"}
 
 // database is what the concerns share.
 type database struct {
@@ -51,11 +51,20 @@ func (d *database) text(text string) string {
 }
 
 // clock is the parameter of Dialect.now for the server's clock moved by by.
-func (d *database) clock(by time.Duration) any {
+func (d *database) clock(by time.Duration) any { return d.clocks(by)[0] }
+
+// clocks is clock for several of one statement, all of one moment.
+func (d *database) clocks(by ...time.Duration) []any {
+	var offset time.Duration
 	if d.offset != nil {
-		by += d.offset()
+		offset = d.offset()
 	}
-	return d.dialect.shift(by)
+	now := time.Now()
+	args := make([]any, len(by))
+	for i := range by {
+		args[i] = d.dialect.shift(now, by[i]+offset)
+	}
+	return args
 }
 
 // statement is one that a Store says again and again.

@@ -65,6 +65,17 @@ func (d Dialect) forUpdate() string {
 	return " FOR UPDATE"
 }
 
+// forShare keeps others from writing to what a SELECT finds.
+func (d Dialect) forShare() string {
+	switch d {
+	case PostgreSQL:
+		return " FOR SHARE"
+	case MySQL:
+		return " LOCK IN SHARE MODE" // MariaDB has no other
+	}
+	return ""
+}
+
 // now is the server's clock as an expression with one parameter, which shift
 // makes. It is constant in a statement, so that indexes serve to compare with
 // it. SQLite has no server and its functions count milliseconds.
@@ -78,10 +89,11 @@ func (d Dialect) now() string {
 	return "?"
 }
 
-// shift is the parameter of now for the clock moved by by.
-func (d Dialect) shift(by time.Duration) any {
+// shift is the parameter of now for the clock moved by by. now is the
+// process's, for SQLite.
+func (d Dialect) shift(now time.Time, by time.Duration) any {
 	if d == SQLite {
-		return d.time(time.Now().Add(by))
+		return d.time(now.Add(by))
 	}
 	return by.Microseconds()
 }

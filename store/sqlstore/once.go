@@ -10,40 +10,26 @@ import (
 
 // once is store.Once.
 type once struct {
-	db           *database
-	claim, sweep *statement
+	db    *database
+	claim *statement
 }
 
 // maxPurpose is the bytes that the column takes.
 const maxPurpose = 64
 
-// sweepBatch bounds what one statement deletes, and so for how long it locks.
-const sweepBatch = 1000
-
 func (o *once) init(d *database) {
 	o.db = d
-	claim, sweep := `
+	claim := `
 		INSERT INTO {once} AS claim (purpose, digest, ends_at) VALUES (?, ?, ?)
-		ON CONFLICT (purpose, digest) DO UPDATE SET ends_at = excluded.ends_at WHERE claim.ends_at <= ?`, ""
-	switch d.dialect {
-	case PostgreSQL:
-		sweep = `
-		DELETE FROM {once} WHERE ctid = ANY (ARRAY(
-			SELECT ctid FROM {once} WHERE ends_at < ` + d.dialect.now() + ` ORDER BY ends_at LIMIT ? FOR UPDATE SKIP LOCKED))`
-	case MySQL:
+		ON CONFLICT (purpose, digest) DO UPDATE SET ends_at = excluded.ends_at WHERE claim.ends_at <= ?`
+	if d.dialect == MySQL {
 		// How many rows an upsert says it changed depends on the driver's
 		// clientFoundRows, so a refusal says so by the insert id, which is 0 else.
 		claim = `
 		INSERT INTO {once} (purpose, digest, ends_at) VALUES (?, ?, ?)
 		ON DUPLICATE KEY UPDATE ends_at = IF(ends_at <= ?, ?, IF(LAST_INSERT_ID(1) = 1, ends_at, ends_at))`
-		sweep = `
-		DELETE FROM {once} WHERE ends_at < ` + d.dialect.now() + ` ORDER BY ends_at LIMIT ?`
-	case SQLite:
-		sweep = `
-		DELETE FROM {once} WHERE (purpose, digest) IN (
-			SELECT purpose, digest FROM {once} WHERE ends_at < ` + d.dialect.now() + ` ORDER BY ends_at LIMIT ?)`
 	}
-	o.claim, o.sweep = d.statement(claim), d.statement(sweep)
+	o.claim = d.statement(claim)
 }
 
 // ClaimOnce is of store.Once. It is one statement.
@@ -76,19 +62,4 @@ func (o *once) ClaimOnce(ctx context.Context, purpose string, digest store.Diges
 		}
 		return err
 	})
-}
-
-// sweepAll deletes the claims that ended over a day ago.
-func (o *once) sweepAll(ctx context.Context) error {
-	ctx = o.db.withoutHost(ctx)
-	for {
-		var n int64
-		err := o.db.write(ctx, "delete old claims", func(c conn) (err error) {
-			n, err = c.changed(ctx, o.sweep, o.db.clock(-margin), sweepBatch)
-			return err
-		})
-		if err != nil || n < sweepBatch {
-			return err
-		}
-	}
 }

@@ -35,6 +35,11 @@
 // attributes are JSON text. authn_schema lists the versions of the schema; the
 // files in the folder schema are what Open runs.
 //
+// Leave rows of authn_token_subjects where they are. There is one for each
+// subject that ever logged in with refresh tokens or was revoked: without it
+// revoked tokens of the first version are good again, and its refresh tokens are
+// not.
+//
 // # What it promises
 //
 // What was acknowledged is as durable as the server's commits: leave
@@ -93,7 +98,10 @@ const (
 type Store struct {
 	apiKeys
 	once
+	tokens
+	signingKeys
 	versions versions
+	sweeps   []sweep
 	db       *database
 }
 
@@ -124,7 +132,14 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 	s := &Store{db: newDatabase(db, d, cfg)}
 	s.apiKeys.init(s.db)
 	s.once.init(s.db)
+	s.tokens.init(s.db)
+	s.signingKeys.init(s.db)
 	s.versions.init(s.db)
+	s.sweeps = []sweep{
+		s.db.sweep("delete old claims", "once", "purpose, digest", "ends_at"),
+		s.db.sweep("delete old token revocations", "revoked_tokens", "digest", "expires_at"),
+		s.db.sweep("delete old refresh families", "refresh_families", "id", "idle_until"),
+	}
 	return s, nil
 }
 
@@ -149,8 +164,8 @@ func checkName(field, name string, most int) error {
 // It marks [store.MarkTx].
 //
 // Such calls are not tried again: after an error that is none of package
-// store's, roll back. Other callers that write to the same owner wait until
-// the transaction ends. On SQLite, begin it with the driver's option for BEGIN
+// store's, roll back. Other callers that write to the same owner or
+// subject wait until the transaction ends. On SQLite, begin it with the driver's option for BEGIN
 // IMMEDIATE, or it may be refused as busy. Open, Run and Check take no notice
 // of it.
 func (s *Store) WithTx(ctx context.Context, tx *sql.Tx) context.Context {

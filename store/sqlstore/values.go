@@ -40,6 +40,21 @@ func jsonText[T []string | map[string]string | []use](v T) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// listText is list's JSON, [] of none. JSON would put U+FFFD for what is not
+// UTF-8, and two scopes could become one.
+func listText(field string, list []string) (string, error) {
+	if len(list) == 0 {
+		return "[]", nil
+	}
+	for _, s := range list {
+		if err := checkText("one of "+field, s, maxJSON); err != nil {
+			return "", err
+		}
+	}
+	text := jsonText(list)
+	return text, checkText(field, text, maxJSON)
+}
+
 // jsonValue reads JSON into to; what is empty leaves it nil.
 type jsonValue struct{ to any }
 

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -109,35 +108,25 @@ func wantKey(t *testing.T, got, want store.APIKey) {
 	}
 }
 
-// diff says in which fields got is not want, "" if in none. nil and empty are
-// the same, and so are times of different zones.
+// diff says in which fields got is not want, "" if in none.
 func diff(got, want store.APIKey) string {
-	var d []string
-	field := func(name string, same bool, got, want any) {
-		if !same {
-			d = append(d, fmt.Sprintf("%s is %+v, want %+v", name, got, want))
-		}
-	}
-	text := func(name, got, want string) {
-		field(name, got == want, fmt.Sprintf("%q", got), fmt.Sprintf("%q", want))
-	}
-	at := func(name string, got, want time.Time) { field(name, got.Equal(want), got, want) }
-	text("ID", got.ID, want.ID)
-	text("Owner", got.Owner, want.Owner)
-	text("Name", got.Name, want.Name)
-	text("Prefix", got.Prefix, want.Prefix)
-	text("LastFour", got.LastFour, want.LastFour)
-	field("Digest", got.Digest == want.Digest, got.Digest, want.Digest)
-	field("Scopes", slices.Equal(got.Scopes, want.Scopes), got.Scopes, want.Scopes)
-	field("Metadata", maps.Equal(got.Metadata, want.Metadata), got.Metadata, want.Metadata)
-	at("CreatedAt", got.CreatedAt, want.CreatedAt)
-	at("ExpiresAt", got.ExpiresAt, want.ExpiresAt)
-	at("RevokedAt", got.RevokedAt, want.RevokedAt)
-	at("LastUsedAt", got.LastUsedAt, want.LastUsedAt)
-	text("ReplacedBy", got.ReplacedBy, want.ReplacedBy)
-	field("LastAddr", got.LastAddr == want.LastAddr, got.LastAddr, want.LastAddr)
-	field("Uses", got.Uses == want.Uses, got.Uses, want.Uses)
-	return strings.Join(d, "; ")
+	var f fields
+	f.text("ID", got.ID, want.ID)
+	f.text("Owner", got.Owner, want.Owner)
+	f.text("Name", got.Name, want.Name)
+	f.text("Prefix", got.Prefix, want.Prefix)
+	f.text("LastFour", got.LastFour, want.LastFour)
+	f.any("Digest", got.Digest == want.Digest, got.Digest, want.Digest)
+	f.texts("Scopes", got.Scopes, want.Scopes)
+	f.any("Metadata", maps.Equal(got.Metadata, want.Metadata), got.Metadata, want.Metadata)
+	f.at("CreatedAt", got.CreatedAt, want.CreatedAt)
+	f.at("ExpiresAt", got.ExpiresAt, want.ExpiresAt)
+	f.at("RevokedAt", got.RevokedAt, want.RevokedAt)
+	f.at("LastUsedAt", got.LastUsedAt, want.LastUsedAt)
+	f.text("ReplacedBy", got.ReplacedBy, want.ReplacedBy)
+	f.any("LastAddr", got.LastAddr == want.LastAddr, got.LastAddr, want.LastAddr)
+	f.any("Uses", got.Uses == want.Uses, got.Uses, want.Uses)
+	return f.String()
 }
 
 func callsWithAnEndedContext(t *testing.T, s store.APIKeys) {

@@ -13,50 +13,68 @@ import (
 	"github.com/gatehouse-go/authn/store/memstore"
 )
 
-// edited is a memstore whose keys can be made to read otherwise than it keeps
-// them: what broken stores are made from.
+// edited is a memstore whose records can be made to read otherwise than it
+// keeps them: what broken stores are made from.
 type edited struct {
 	*memstore.Store
-	offset func() time.Duration
-	reads  atomic.Int64 // calls that read keys
+	offset   func() time.Duration
+	reads    atomic.Int64 // calls that read
+	keys     edits[store.APIKey]
+	families edits[store.RefreshFamily]
+	ring     edits[store.SigningKey]
 
-	mu     sync.Mutex
-	owners map[string]string // by ID
-	edits  map[string][]func(k *store.APIKey)
+	mu      sync.Mutex
+	owners  map[string]string          // by the ID of an API key
+	refs    map[string]store.FamilyRef // by the ID of a family
+	revoked map[string]int64           // calls of RevokeTokensOf, by subject
+}
+
+// edits say how records are read, by ID.
+type edits[R any] struct {
+	mu sync.Mutex
+	of map[string][]func(r *R)
+}
+
+func (e *edits[R]) add(id string, f func(r *R)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.of == nil {
+		e.of = make(map[string][]func(r *R))
+	}
+	e.of[id] = append(e.of[id], f)
+}
+
+func (e *edits[R]) remove(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.of, id)
+}
+
+func (e *edits[R]) view(id string, r R) R {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.of[id] {
+		f(&r)
+	}
+	return r
 }
 
 func newEdited(offset func() time.Duration) *edited {
 	return &edited{
 		Store:  memstore.New(memstore.Config{ClockOffset: offset}),
 		offset: offset,
-		owners: make(map[string]string),
-		edits:  make(map[string][]func(*store.APIKey)),
+		owners: make(map[string]string), refs: make(map[string]store.FamilyRef), revoked: make(map[string]int64),
 	}
 }
 
 // edit changes what is read of id from now on. f sets fields; what they share
 // with the store it leaves alone.
-func (s *edited) edit(id string, f func(k *store.APIKey)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.edits[id] = append(s.edits[id], f)
-}
+func (s *edited) edit(id string, f func(k *store.APIKey)) { s.keys.add(id, f) }
 
 // unedit makes id read as it is kept.
-func (s *edited) unedit(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.edits, id)
-}
+func (s *edited) unedit(id string) { s.keys.remove(id) }
 
-func (s *edited) view(k store.APIKey) store.APIKey {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.edits[k.ID] {
-		f(&k)
-	}
-	return k
-}
+func (s *edited) view(k store.APIKey) store.APIKey { return s.keys.view(k.ID, k) }
 
 // ownerOf is whose key id is, "" if it is unknown.
 func (s *edited) ownerOf(id string) string {

@@ -68,9 +68,19 @@ func tenMayOpenAtOnce(t *testing.T, s lifecycle) {
 func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	now := today()
 	keys, _ := s.(store.APIKeys)
+	tokens, _ := s.(store.Tokens)
+	ring, _ := s.(store.SigningKeys)
 	once, _ := s.(store.Once)
 	if keys != nil {
 		create(t, keys, newKey("ann", "kept", now))
+	}
+	if tokens != nil {
+		createFamilies(t, tokens, newFamily("ann", "kept", now))
+		revokeToken(t, tokens, newToken("ann", "revoked", now), now.Add(time.Hour))
+		revokeTokensOf(t, tokens, "bob")
+	}
+	if ring != nil {
+		addSigningKeys(t, ring, newSigningKey("kept", now))
 	}
 	if once != nil {
 		must(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), "ClaimOnce")
@@ -78,6 +88,14 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	must(t, s.Open(t.Context()), "Open")
 	if keys != nil {
 		wantKey(t, read(t, keys, "ann", "kept"), newKey("ann", "kept", now))
+	}
+	if tokens != nil {
+		wantUnchanged(t, tokens, newFamily("ann", "kept", now))
+		wantDead(t, tokens, newToken("ann", "revoked", now), now, store.TokenRevokedByID, "revoked before Open")
+		wantDead(t, tokens, newToken("bob", "a", now), now, store.TokenRevokedBySubject, "its subject's tokens were revoked before Open")
+	}
+	if ring != nil {
+		wantSigningKeys(t, ring, now, newSigningKey("kept", now))
 	}
 	if once != nil {
 		wantErr(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), store.ErrExists, "the claim made before Open")

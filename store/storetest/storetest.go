@@ -43,6 +43,8 @@ func Run(t *testing.T, open func(t *testing.T, offset func() time.Duration) any,
 	t.Helper()
 	concerns := []concern{
 		concernOf[store.APIKeys]("APIKeys", apiKeyCases()),
+		concernOf[store.Tokens]("Tokens", tokenCases()),
+		concernOf[store.SigningKeys]("SigningKeys", signingKeyCases()),
 		concernOf[store.Once]("Once", onceCases()),
 	}
 	value := open(t, new(clock).offset)

@@ -33,3 +33,49 @@ CREATE TABLE IF NOT EXISTS {once} (
 	PRIMARY KEY (purpose, digest),
 	KEY ends_at (ends_at)
 ) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS {revoked_tokens} (
+	digest     BINARY(32) NOT NULL PRIMARY KEY COMMENT 'of issuer and jti',
+	subject    VARBINARY(255) NOT NULL,
+	expires_at DATETIME(6) NOT NULL COMMENT 'UTC; of the token',
+	KEY expires_at (expires_at)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS {refresh_families} (
+	id         VARBINARY(64) NOT NULL PRIMARY KEY COMMENT 'sid of access tokens',
+	tag        VARBINARY(8) NOT NULL COMMENT 'of the subject',
+	subject    VARBINARY(255) NOT NULL,
+	client_id  VARBINARY(255) NOT NULL,
+	identity   MEDIUMTEXT NOT NULL COMMENT 'JSON object',
+	scopes     MEDIUMTEXT NOT NULL COMMENT 'JSON array',
+	audience   MEDIUMTEXT NOT NULL COMMENT 'JSON array',
+	confirm    VARBINARY(64) NOT NULL COMMENT 'x5t#S256 of the client''s certificate',
+	version    BIGINT NOT NULL COMMENT 'of the subject, as of the login',
+	generation BIGINT NOT NULL,
+	key_id     VARBINARY(16) NOT NULL,
+	rotated_at DATETIME(6) NOT NULL COMMENT 'UTC, as all times',
+	idle_until DATETIME(6) NOT NULL,
+	expires_at DATETIME(6) NOT NULL,
+	revoked_at DATETIME(6) NULL,
+	KEY idle_until (idle_until)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS {token_subjects} (
+	subject    VARBINARY(255) NOT NULL PRIMARY KEY,
+	version    BIGINT NOT NULL COMMENT 'tokens and families of any other are dead',
+	revoked_at DATETIME(6) NULL COMMENT 'UTC; when version was moved on last'
+) ENGINE=InnoDB COMMENT='never deleted; a subject without a row has version 1 and was never revoked; its first refresh family makes the row';
+
+CREATE TABLE IF NOT EXISTS {signing_keys} (
+	id         VARBINARY(64) NOT NULL PRIMARY KEY COMMENT 'kid',
+	position   BIGINT NOT NULL COMMENT 'the order in which they were added',
+	algorithm  VARCHAR(255) NOT NULL,
+	public_key BLOB NOT NULL COMMENT 'JWK',
+	sealed_key BLOB NOT NULL COMMENT 'PKCS #8, encrypted by the application',
+	created_at DATETIME(6) NOT NULL COMMENT 'UTC, as all times',
+	sign_from  DATETIME(6) NOT NULL,
+	sign_until DATETIME(6) NULL,
+	expires_at DATETIME(6) NULL,
+	UNIQUE KEY position (position),
+	KEY expires_at (expires_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -37,3 +37,52 @@ CREATE TABLE IF NOT EXISTS {once} (
 );
 
 CREATE INDEX IF NOT EXISTS "{prefix}once_ends_at" ON {once} (ends_at);
+
+CREATE TABLE IF NOT EXISTS {revoked_tokens} (
+	digest     BYTEA PRIMARY KEY, -- of issuer and jti
+	subject    TEXT COLLATE "C" NOT NULL,
+	expires_at TIMESTAMPTZ NOT NULL -- of the token
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}revoked_tokens_expires_at" ON {revoked_tokens} (expires_at);
+
+CREATE TABLE IF NOT EXISTS {refresh_families} (
+	id         TEXT COLLATE "C" PRIMARY KEY, -- sid of access tokens
+	tag        TEXT COLLATE "C" NOT NULL, -- of the subject
+	subject    TEXT COLLATE "C" NOT NULL,
+	client_id  TEXT COLLATE "C" NOT NULL,
+	identity   TEXT NOT NULL, -- JSON object
+	scopes     TEXT NOT NULL, -- JSON array
+	audience   TEXT NOT NULL, -- JSON array
+	confirm    TEXT COLLATE "C" NOT NULL, -- x5t#S256 of the client's certificate
+	version    BIGINT NOT NULL, -- of the subject, as of the login
+	generation BIGINT NOT NULL,
+	key_id     TEXT COLLATE "C" NOT NULL,
+	rotated_at TIMESTAMPTZ NOT NULL,
+	idle_until TIMESTAMPTZ NOT NULL,
+	expires_at TIMESTAMPTZ NOT NULL,
+	revoked_at TIMESTAMPTZ
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}refresh_families_idle_until" ON {refresh_families} (idle_until);
+
+-- Never deleted. A subject without a row has version 1 and was never revoked; its first refresh family makes the row.
+CREATE TABLE IF NOT EXISTS {token_subjects} (
+	subject    TEXT COLLATE "C" PRIMARY KEY,
+	version    BIGINT NOT NULL, -- tokens and families of any other are dead
+	revoked_at TIMESTAMPTZ -- when version was moved on last
+);
+
+CREATE TABLE IF NOT EXISTS {signing_keys} (
+	id         TEXT COLLATE "C" PRIMARY KEY, -- kid
+	position   BIGINT NOT NULL UNIQUE, -- the order in which they were added
+	algorithm  TEXT NOT NULL,
+	public_key BYTEA NOT NULL, -- JWK
+	sealed_key BYTEA NOT NULL, -- PKCS #8, encrypted by the application
+	created_at TIMESTAMPTZ NOT NULL,
+	sign_from  TIMESTAMPTZ NOT NULL,
+	sign_until TIMESTAMPTZ,
+	expires_at TIMESTAMPTZ
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}signing_keys_expires_at" ON {signing_keys} (expires_at);

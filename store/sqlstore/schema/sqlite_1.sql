@@ -37,3 +37,52 @@ CREATE TABLE IF NOT EXISTS {once} (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS {schema.}"{prefix}once_ends_at" ON "{prefix}once" (ends_at);
+
+CREATE TABLE IF NOT EXISTS {revoked_tokens} (
+	digest     BLOB NOT NULL PRIMARY KEY, -- of issuer and jti
+	subject    TEXT NOT NULL,
+	expires_at TEXT NOT NULL -- of the token
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}revoked_tokens_expires_at" ON "{prefix}revoked_tokens" (expires_at);
+
+CREATE TABLE IF NOT EXISTS {refresh_families} (
+	id         TEXT NOT NULL PRIMARY KEY, -- sid of access tokens
+	tag        TEXT NOT NULL, -- of the subject
+	subject    TEXT NOT NULL,
+	client_id  TEXT NOT NULL,
+	identity   TEXT NOT NULL, -- JSON object
+	scopes     TEXT NOT NULL, -- JSON array
+	audience   TEXT NOT NULL, -- JSON array
+	confirm    TEXT NOT NULL, -- x5t#S256 of the client's certificate
+	version    INTEGER NOT NULL, -- of the subject, as of the login
+	generation INTEGER NOT NULL,
+	key_id     TEXT NOT NULL,
+	rotated_at TEXT NOT NULL,
+	idle_until TEXT NOT NULL,
+	expires_at TEXT NOT NULL,
+	revoked_at TEXT
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}refresh_families_idle_until" ON "{prefix}refresh_families" (idle_until);
+
+-- Never deleted. A subject without a row has version 1 and was never revoked; its first refresh family makes the row.
+CREATE TABLE IF NOT EXISTS {token_subjects} (
+	subject    TEXT NOT NULL PRIMARY KEY,
+	version    INTEGER NOT NULL, -- tokens and families of any other are dead
+	revoked_at TEXT -- when version was moved on last
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS {signing_keys} (
+	id         TEXT NOT NULL PRIMARY KEY, -- kid
+	position   INTEGER NOT NULL UNIQUE, -- the order in which they were added
+	algorithm  TEXT NOT NULL,
+	public_key BLOB NOT NULL, -- JWK
+	sealed_key BLOB NOT NULL, -- PKCS #8, encrypted by the application
+	created_at TEXT NOT NULL,
+	sign_from  TEXT NOT NULL,
+	sign_until TEXT,
+	expires_at TEXT
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}signing_keys_expires_at" ON "{prefix}signing_keys" (expires_at);

@@ -1,0 +1,83 @@
+package jwtauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/audit"
+	"github.com/gatehouse-go/authn/internal/cache"
+	"github.com/gatehouse-go/authn/store"
+)
+
+const verifiedEntries = 10_000
+
+// verifiedCache is tokens whose signature and claims were found good, by the
+// SHA-256 of their exact bytes. Refusals are not kept: anybody can make those.
+type verifiedCache struct {
+	tokens *cache.Cache[store.Digest, *Token] // nil: off
+	used   atomic.Bool                        // spares the hash while all keys are symmetric
+}
+
+func (c *verifiedCache) init(off bool) {
+	if !off {
+		c.tokens = cache.New[store.Digest, *Token](verifiedEntries)
+	}
+}
+
+// find is the token that raw was, if its key is still the one that the source
+// answers. digest is raw's, unless nothing was ever kept.
+func (c *verifiedCache) find(ctx context.Context, raw string, now time.Time) (t *Token, digest store.Digest, e *authn.Error) {
+	if !c.used.Load() {
+		return nil, digest, nil
+	}
+	digest = digestOf(raw)
+	t, ok := c.tokens.Get(digest, now)
+	if !ok {
+		return nil, digest, nil
+	}
+	key, err := t.trust.Keys.VerificationKey(ctx, t.kid)
+	switch {
+	case err != nil && !errors.Is(err, ErrUnknownKey):
+		return nil, digest, audit.Outage("keys", err)
+	case err != nil || !key.same(t.key):
+		return nil, digest, nil
+	}
+	return t, digest, nil
+}
+
+// same reports whether k and other are one key, also when it was parsed twice.
+func (k Key) same(other Key) bool {
+	if k.k == other.k {
+		return true
+	}
+	if k.k == nil || other.k == nil || k.k.id != other.k.id || k.k.alg != other.k.alg {
+		return false
+	}
+	public, ok := k.k.public.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(other.k.public)
+}
+
+// keep remembers t, whose bytes are raw, while it lives. A host's transaction
+// is no reason not to: nothing of it came from the store.
+func (c *verifiedCache) keep(raw string, digest store.Digest, t *Token, now time.Time) {
+	if c.tokens == nil || t.key.Algorithm().symmetric() {
+		return
+	}
+	if !c.used.Swap(true) || digest == (store.Digest{}) {
+		digest = digestOf(raw)
+	}
+	c.tokens.Put(digest, t, t.claims.expiresAt().Add(maxLeeway), now)
+}
+
+// digestOf is SHA-256 without garbage.
+func digestOf(raw string) store.Digest {
+	buf := scratches.Get().(*scratch)
+	defer buf.free()
+	buf.raw = append(buf.raw[:0], raw...)
+	return sha256.Sum256(buf.raw)
+}
