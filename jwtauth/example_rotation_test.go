@@ -60,7 +60,7 @@ func Example_keyRotation() {
 	}
 	report("staged:", old)
 	fmt.Println("the old key signs:", kid(login()) == kid(old))
-	now = now.Add(time.Hour)
+	now = now.Add(61 * time.Minute)
 	next := login()
 	fmt.Println("the new key signs:", kid(next) != kid(old))
 	report("an hour later:", old, next)

@@ -66,7 +66,7 @@ func (k *RemoteKeys) fetch(ctx context.Context) (got fetched, err error) {
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	req.Header.Set("User-Agent", "authn-jwtauth")
-	req.Close = true // an idle connection would be of no use by the next time, and is two goroutines
+	req.Close = true              // an idle connection would be of no use by the next time, and is two goroutines
 	resp, err := k.client.Do(req) //nolint:gosec // G704: see above
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {

@@ -273,9 +273,9 @@ func TestGenerationChangesWithTheKeys(t *testing.T) {
 		other.rotate()
 		time.Sleep(10 * time.Second)
 		generation("a staged key", true)
-		time.Sleep(time.Until(start.Add(time.Minute)))
+		time.Sleep(time.Until(start.Add(2 * time.Minute)))
 		generation("it signs", false)
-		end := start.Add(7 * time.Minute) // Publish, MaxTokenAge and 5 min
+		end := start.Add(8 * time.Minute) // Publish and a minute, MaxTokenAge and 5 min
 		time.Sleep(time.Until(end.Add(-time.Second)))
 		generation("the first key retires", false)
 		reads := ring.st.lists.Load()

@@ -89,7 +89,7 @@ func TestRetireAnyKey(t *testing.T) {
 				r.i = r.instance()
 				r.first = r.i.signing()
 				r.i.rotate()
-				time.Sleep(time.Hour)
+				time.Sleep(time.Hour + time.Minute)
 				r.second = r.i.signing()
 				r.i.rotate()
 				r.third = r.records()[0].ID
@@ -107,7 +107,7 @@ func TestRetireAnyKey(t *testing.T) {
 				if kid := r.records()[0].ID; kid != r.third {
 					fresh = kid
 				}
-				time.Sleep(30*time.Minute - time.Microsecond)
+				time.Sleep(31*time.Minute - time.Microsecond)
 				if got := r.i.signing(); got != r.signsNow {
 					t.Errorf("just before: %q, want %q", got, r.signsNow)
 				}
@@ -128,7 +128,7 @@ func TestRetireIsAtOnceHereWhateverTheStoreDoes(t *testing.T) {
 			ring := s.instance()
 			kept := ring.signing()
 			ring.rotate()
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour + time.Minute)
 			leaked := ring.signing()
 			generation := jwtauth.RingGeneration(ring.KeyRing)
 			die := func() { ring.st.down.Store(true) }

@@ -19,12 +19,16 @@ const (
 	// runLook is how often Run looks at the newest key's age: others may have
 	// rotated, and clocks be set.
 	runLook = time.Hour
+	// publishMargin is beyond Publish: a verifier that was given the old answer
+	// just before a cache let it go, for a kid that somebody made up, may not
+	// ask again so soon (RemoteKeys: within 30 s).
+	publishMargin = time.Minute
 )
 
 var errInTx = errors.New("authn/jwtauth: keys are not rotated or retired in a transaction, which may be rolled back: call it without")
 
 // Rotate adds a key that signs once it has been published for
-// RingConfig.Publish; the one that signs until then verifies for as long as its
+// RingConfig.Publish and a minute; the one that signs until then verifies for as long as its
 // tokens may live. One call on one instance does the whole step, and the others
 // follow. While a key is staged already Rotate does nothing, so that a cron job
 // may run on all instances.
@@ -131,7 +135,7 @@ func (s *sharedRing) change(ctx context.Context, f func(set *keySet, now time.Ti
 func (s *sharedRing) stage(ctx context.Context, set *keySet, now time.Time) error {
 	signFrom := now
 	if set.signs(now) {
-		signFrom = now.Add(s.cfg.Publish)
+		signFrom = now.Add(s.cfg.Publish + publishMargin)
 	}
 	// An instance that cannot reach the store signs with the last key that much
 	// longer.

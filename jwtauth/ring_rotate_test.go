@@ -38,11 +38,11 @@ func TestRotateStagesOneKey(t *testing.T) {
 		if len(rotated) != 1 || rotated[0].CredentialID != first || rotated[0].Reason != "signing key, next is "+recs[0].ID {
 			t.Errorf("events %+v", rotated)
 		}
-		if recs[0].SignFrom.Sub(recs[0].CreatedAt) != time.Hour || !recs[1].SignUntil.Equal(recs[0].SignFrom) ||
+		if recs[0].SignFrom.Sub(recs[0].CreatedAt) != time.Hour+time.Minute || !recs[1].SignUntil.Equal(recs[0].SignFrom) ||
 			recs[1].ExpiresAt.Sub(recs[0].SignFrom) != 24*time.Hour+5*time.Minute {
 			t.Errorf("records %+v", recs)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + time.Minute)
 		instances[1].rotate()
 		if n := len(s.records()); n != 3 {
 			t.Errorf("%d keys after the staged one signs, want 3", n)

@@ -19,9 +19,9 @@ type RingConfig struct {
 	// Algorithm of new keys: not HS256 and its like, whose keys nobody can
 	// publish. Defaults to ES256.
 	Algorithm Algorithm
-	// Publish is how long verifiers may keep the answer of JWKS (its max-age),
-	// and so how long a new key is published before it signs. From 1 min to
-	// 24 h. Defaults to 1 h.
+	// Publish is how long verifiers may keep the answer of JWKS (its max-age).
+	// So long, and a minute more, a new key is published before it signs. From
+	// 1 min to 24 h. Defaults to 1 h.
 	Publish time.Duration
 	// RotateEvery is how old Run lets the newest key get. At least twice
 	// Publish, and a 50th of MaxTokenAge, since keys are kept so long. 0: only
@@ -57,7 +57,7 @@ const (
 // What state a key is in follows from the times in its record, so that all
 // instances agree, if their clocks do to a few seconds:
 //
-//   - staged: published, and yet to sign, for RingConfig.Publish
+//   - staged: published, and yet to sign, for RingConfig.Publish and a minute
 //   - signing: one key at a time
 //   - retiring: a later one signs; it is published until the last token that it
 //     signed has expired

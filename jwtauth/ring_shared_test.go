@@ -112,9 +112,9 @@ func TestFirstUseMakesOneKey(t *testing.T) {
 // a call in between: staged, signing, retiring, gone.
 func TestKeyStatesFollowFromTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const publish, age, slack = 2 * time.Hour, 10 * time.Hour, 5 * time.Minute
+		const publish, age, slack = 2*time.Hour + time.Minute, 10 * time.Hour, 5 * time.Minute
 		s := newRingService(t)
-		config := func(cfg *jwtauth.RingConfig) { cfg.Publish, cfg.MaxTokenAge = publish, age }
+		config := func(cfg *jwtauth.RingConfig) { cfg.Publish, cfg.MaxTokenAge = publish-time.Minute, age }
 		a, b := s.instance(config), s.instance(config)
 		first := a.signing()
 		time.Sleep(time.Minute)
@@ -305,7 +305,7 @@ func TestKeychainRotates(t *testing.T) {
 			t.Errorf("%q signs, want %q", got, first)
 		}
 		both.rotate()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + time.Minute)
 		second := both.signing()
 		last := s.instanceWith(authn.Must(authn.ParseKeychain(newer)))
 		if got := last.signing(); got != second || second == first || !last.knows(first) {

@@ -155,8 +155,10 @@ type Tokens interface {
 	// RevokeFamily sets RevokedAt, once.
 	RevokeFamily(ctx context.Context, ref FamilyRef, now time.Time) error
 	// TokenVersion is what tokens of subject say as ver: 1 at first. ErrConflict
-	// when RevokeTokensOf was called proofAge ago or less (store's clock):
-	// everything was revoked during the login. A proofAge below 0 counts as 0.
+	// when RevokeTokensOf was called proofAge before this call or later (store's
+	// clock): everything was revoked during the login. That the call waits, for
+	// a connection say, makes the proof no younger. A proofAge below 0 counts as
+	// 0.
 	TokenVersion(ctx context.Context, subject string, proofAge time.Duration) (int64, error)
 	// RevokeTokensOf moves the version on by one (store's clock), which ends
 	// all tokens and families of subject, in a bounded number of statements.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the servers that the integration tests start, where that is possible:
-# as root, on Debian and its kin, and only what is missing. The tests start
-# servers of their own and use no daemon that the packages may have started.
+# Installs the servers that the integration tests start, and node, where that is
+# possible: as root, on Debian and its kin, and only what is missing. The tests
+# start servers of their own and use no daemon that the packages may have started.
 set -euo pipefail
 
 missing=()
@@ -10,6 +10,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 have mariadbd || [[ -x /usr/sbin/mariadbd ]] || missing+=(mariadb-server)
 have redis-server || missing+=(redis-server)
+# For jose_test.go; npm then gets what its package-lock.json names.
+have node || missing+=(nodejs)
+have npm || missing+=(npm)
 
 if [[ ${#missing[@]} -eq 0 ]]; then
 	exit 0

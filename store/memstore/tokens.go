@@ -127,11 +127,12 @@ func (k *tokens) revoke(t store.TokenRef, until time.Time) error {
 }
 
 func (k *tokens) TokenVersion(_ context.Context, subject string, proofAge time.Duration) (int64, error) {
+	now := k.now() // before waiting for the lock, which makes the proof no younger
 	s := k.shard(subject)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	v := s.version(subject)
-	if !v.revokedAt.IsZero() && k.now().Sub(v.revokedAt) <= max(proofAge, 0) {
+	if !v.revokedAt.IsZero() && now.Sub(v.revokedAt) <= max(proofAge, 0) {
 		return 0, store.ErrConflict
 	}
 	return v.n, nil

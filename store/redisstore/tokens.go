@@ -105,7 +105,9 @@ func (s *Store) TokenVersion(ctx context.Context, subject string, proofAge time.
 	if err := checkText("the subject", subject, maxOwner); err != nil {
 		return 0, failed("read the version of a subject", err)
 	}
+	began := time.Now()
 	answer, err := tokenVersionScript.Run(ctx, s.client, []string{s.versionKey(subject)}).Slice()
+	took := time.Since(began)
 	if err == nil && len(answer) != 2 {
 		err = fmt.Errorf("a script answered %d values", len(answer))
 	}
@@ -120,7 +122,15 @@ func (s *Store) TokenVersion(ctx context.Context, subject string, proofAge time.
 	if err != nil {
 		return 0, err
 	}
-	if proved := now.Add(s.clockOffset() - max(proofAge, 0)); !revokedAt.IsZero() && !revokedAt.Before(proved) {
+	// proofAge is as of the call, not of the script: waiting for a connection
+	// must not make the proof younger. By our clock the call began at began, on
+	// the server's it was within took.
+	if began.After(now) {
+		began = now
+	} else if earliest := now.Add(-took); began.Before(earliest) {
+		began = earliest
+	}
+	if proved := began.Add(s.clockOffset() - max(proofAge, 0)); !revokedAt.IsZero() && !revokedAt.Before(proved) {
 		return 0, store.ErrConflict
 	}
 	return version, nil

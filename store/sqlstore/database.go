@@ -53,6 +53,13 @@ func (d *database) text(text string) string {
 // clock is the parameter of Dialect.now for the server's clock moved by by.
 func (d *database) clock(by time.Duration) any { return d.clocks(by)[0] }
 
+func (d *database) clockOffset() time.Duration {
+	if d.offset == nil {
+		return 0
+	}
+	return d.offset()
+}
+
 // clocks is clock for several of one statement, all of one moment.
 func (d *database) clocks(by ...time.Duration) []any {
 	var offset time.Duration

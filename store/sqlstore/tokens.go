@@ -54,7 +54,7 @@ func (t *tokens) init(d *database) {
 	t.revokeToken = d.statement(revoke)
 	t.subject = d.statement(subject)
 	now := d.dialect.now()
-	t.version = d.statement("SELECT version, COALESCE(revoked_at >= " + now + ", FALSE) FROM {token_subjects} WHERE subject = ?")
+	t.version = d.statement("SELECT version, " + d.dialect.readTime("revoked_at") + ", " + d.dialect.readTime(now) + " FROM {token_subjects} WHERE subject = ?")
 	// A clock that was set back must not make tokens good again.
 	t.moveOn = d.statement(`
 		UPDATE {token_subjects} SET version = version + 1,
@@ -120,14 +120,25 @@ func (t *tokens) RevokeToken(ctx context.Context, ref store.TokenRef, until time
 
 // TokenVersion is one statement.
 func (t *tokens) TokenVersion(ctx context.Context, subject string, proofAge time.Duration) (version int64, err error) {
+	called := time.Now()
 	err = t.db.run(ctx, "token version", func(c conn) error {
 		if err := checkText("the subject", subject, maxSubject); err != nil {
 			return err
 		}
-		since := false
+		var revokedAt, now time.Time
 		version = 1 // where there is no row
-		err := c.one(ctx, t.version, []any{&version, &since}, t.db.clock(-max(proofAge, 0)), subject)
-		if err == nil && since {
+		err := c.one(ctx, t.version, []any{&version, instant{&revokedAt}, instant{&now}}, t.db.clock(0), subject)
+		// proofAge is as of the call: waiting for a connection must not make the
+		// proof younger. By our clock that was at called, and by the server's at
+		// most as long ago as this took.
+		began := now.Add(-time.Since(called))
+		if at := called.Add(t.db.clockOffset()); at.After(began) {
+			began = at
+		}
+		if began.After(now) {
+			began = now
+		}
+		if err == nil && !revokedAt.IsZero() && !revokedAt.Before(began.Add(-max(proofAge, 0))) {
 			err = store.ErrConflict
 		}
 		return err
