@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -16,16 +17,14 @@ import (
 	"github.com/gatehouse-go/authn/store/memstore"
 )
 
-var peers = []string{"github.com/labstack/echo/v4"}
-
-func rows() []row { return slicesOf(contract(), apiKeys()) }
-
-func slicesOf(groups ...[]row) (all []row) {
-	for _, g := range groups {
-		all = append(all, g...)
-	}
-	return all
+var peers = []string{
+	"github.com/auth0/go-jwt-middleware/v3",
+	"github.com/golang-jwt/jwt/v5",
+	"github.com/labstack/echo/v4",
+	"github.com/lestrrat-go/jwx/v3",
 }
+
+func rows() []row { return slices.Concat(contract(), apiKeys(), tokens()) }
 
 // sink is a ResponseWriter that costs nothing.
 type sink struct{ h http.Header }
@@ -38,6 +37,10 @@ func (s sink) WriteHeader(int)             {}
 // taken back by emptying their values, the same for every contender: clearing
 // the map would cost most for who sets most, and a real response has a new one.
 func handle(h http.Handler, r *http.Request) func() {
+	once := httptest.NewRecorder()
+	if h.ServeHTTP(once, r); once.Header().Get("Content-Type") != text[0] {
+		panic(fmt.Sprint("a good request is answered by ", once.Code))
+	}
 	w := sink{http.Header{"Vary": nil, "Cache-Control": nil, "Content-Type": nil}}
 	return func() {
 		w.h["Vary"], w.h["Cache-Control"] = nil, nil
@@ -57,10 +60,10 @@ func (f fixed) Verify(*http.Request) (*authn.Identity, error) { return f.id, nil
 // contract is Require around a verifier that costs nothing.
 func contract() []row {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	return []row{{"Require, fixed Identity", []contender{
-		{"bare handler", handle(bare, r), 0},
-		{"authn.Require", handle(authn.Require(fixed{authn.User("ada", "fixed")})(bare), r), 0},
-	}}}
+	return []row{{name: "Require, fixed Identity", contenders: []contender{
+		{"bare handler", handle(bare, r)},
+		{"authn.Require", handle(authn.Require(fixed{authn.User("ada", "fixed")})(bare), r)},
+	}, promises: []promise{{line: "C14", of: "authn.Require", most: 1}}}}
 }
 
 // apiKeys is a request with a good key, and one with a mistyped one.
@@ -82,8 +85,8 @@ func apiKeys() []row {
 
 	// What no verification can do without, as one writes it down; and the same
 	// without the copy of the key on the heap.
-	floor := contender{"SHA-256 + map lookup", func() { _ = known[sha256.Sum256([]byte(raw))] }, 0}
-	strict := contender{"the same, no allocation", func() { _ = known[store.DigestOf(raw)] }, 0}
+	floor := contender{"SHA-256 + map lookup", func() { _ = known[sha256.Sum256([]byte(raw))] }}
+	strict := contender{"the same, no allocation", func() { _ = known[store.DigestOf(raw)] }}
 
 	// Echo's middleware, with the same validator.
 	e := echo.New()
@@ -100,16 +103,22 @@ func apiKeys() []row {
 	})
 
 	return []row{
-		{"API key, memstore", []contender{
+		{name: "API key, memstore", contenders: []contender{
 			floor,
 			strict,
-			{"apikey.Keys.Verify", func() { _, _ = keys.Verify(good) }, 4.5},
-			{"apikey.Keys.Middleware", handle(keys.Middleware(bare), good), 7},
-			{"echo KeyAuth, same validator", handle(e, good), 0},
+			{"apikey.Keys.Verify", func() { _, _ = keys.Verify(good) }},
+			{"apikey.Keys.Middleware", handle(keys.Middleware(bare), good)},
+			{"echo KeyAuth, same validator", handle(e, good)},
+		}, promises: []promise{
+			{"K17", "apikey.Keys.Verify", floor.name, 4.5},
+			{"K17", "apikey.Keys.Verify", "", 1},
+			{"K17", "apikey.Keys.Middleware", floor.name, 7},
+			{"K17", "apikey.Keys.Middleware", "", 2},
+			{"K17", "apikey.Keys.Middleware", "echo KeyAuth, same validator", 1},
 		}},
-		{"API key, mistyped", []contender{
+		{name: "API key, mistyped", contenders: []contender{
 			floor,
-			{"apikey.Keys.Verify", func() { _, _ = keys.Verify(bad) }, 0},
-		}},
+			{"apikey.Keys.Verify", func() { _, _ = keys.Verify(bad) }},
+		}, promises: []promise{{line: "K17", of: "apikey.Keys.Verify", most: 1}}},
 	}
 }

@@ -48,10 +48,10 @@ const (
 // required are the names of the first bits, in their order.
 var required = [...]string{"iss", "sub", "aud", "exp", "iat", "jti", "ver"}
 
-// parseClaims reads the payload of a token whose signature is good. own says
-// that it is one of ours, with our claims.
-func parseClaims(payload string, own bool) (c claims, err error) {
-	err = members(payload, func(name, value string) error {
+// parse reads the payload of a token whose signature is good into a zero c. own
+// says that it is one of ours, with our claims.
+func (c *claims) parse(payload string, own bool) error {
+	return members(payload, func(name, value string) error {
 		err := c.set(name, value)
 		if err == nil && own {
 			err = c.setOwn(name, value)
@@ -61,7 +61,6 @@ func parseClaims(payload string, own bool) (c claims, err error) {
 		}
 		return nil
 	})
-	return c, err
 }
 
 var claimNames = []string{"iss", "sub", "jti", "aud", "exp", "iat", "nbf", "cnf"}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // tokenType is the typ of a header.
@@ -62,6 +63,27 @@ func parseHeader(s string) (h header, err error) {
 		err = errors.New("no alg")
 	}
 	return h, err
+}
+
+// lastHeader is the header of the last good token. All tokens that one key
+// signs have the same, and its bytes say all that parseHeader would.
+type lastHeader struct{ p atomic.Pointer[knownHeader] }
+
+type knownHeader struct {
+	segment string
+	header  header
+}
+
+func (l *lastHeader) find(segment string) (header, bool) {
+	if known := l.p.Load(); known != nil && known.segment == segment {
+		return known.header, true
+	}
+	return header{}, false
+}
+
+// keep is for tokens whose signature is good: nobody else can change it.
+func (l *lastHeader) keep(segment string, h header) {
+	l.p.Store(&knownHeader{strings.Clone(segment), h})
 }
 
 // typeOf is a media type without the "application/" that may be left out, in

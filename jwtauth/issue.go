@@ -28,6 +28,9 @@ const (
 // mistake of the host's. Those of Owed and Claims are as of [authn.Verifier];
 // anything else is an outage.
 func (i *Issuer) Issue(ctx context.Context, g Grant) (TokenSet, error) {
+	if _, ok := authn.ClientFromContext(ctx); !ok && g.Request != nil {
+		ctx = authn.WithClient(ctx, authn.ClientOf(g.Request)) // for the events
+	}
 	set, err := i.issue(ctx, &g)
 	if err != nil {
 		var event authn.Event

@@ -54,11 +54,7 @@ func object(s string, i, depth int, f func(name, value string) error) (int, erro
 		if len(names) == 0 && i < len(s) && s[i] == '}' {
 			return i + 1, nil
 		}
-		end, err := text(s, i)
-		if err != nil {
-			return 0, err
-		}
-		name, err := unquote(s[i:end])
+		name, end, err := text(s, i)
 		if err != nil {
 			return 0, err
 		}
@@ -139,7 +135,8 @@ func value(s string, i, depth int) (int, error) {
 	}
 	switch c := s[i]; {
 	case c == '"':
-		return text(s, i)
+		_, end, err := text(s, i)
+		return end, err
 	case c == '{':
 		return object(s, i, depth+1, nil)
 	case c == '[':
@@ -155,31 +152,28 @@ func value(s string, i, depth int) (int, error) {
 	return 0, errJSON
 }
 
-// text reads the string at s[i], quotes included. Its escapes are for unquote
-// to check, but for where it ends.
-func text(s string, i int) (int, error) {
+// text reads the string at s[i], and answers what it says and where it ends.
+func text(s string, i int) (says string, end int, err error) {
 	if i >= len(s) || s[i] != '"' {
-		return 0, errJSON
+		return "", 0, errJSON
 	}
 	escaped := false
 	start := i
 	for i++; i < len(s); i++ {
 		switch c := s[i]; {
+		case c == '"' && escaped:
+			says, err = unquote(s[start : i+1])
+			return says, i + 1, err
 		case c == '"':
-			if escaped {
-				if _, err := unquote(s[start : i+1]); err != nil {
-					return 0, err
-				}
-			}
-			return i + 1, nil
+			return s[start+1 : i], i + 1, nil
 		case c == '\\':
 			escaped = true
 			i++
 		case c < ' ':
-			return 0, errJSON
+			return "", 0, errJSON
 		}
 	}
-	return 0, errJSON
+	return "", 0, errJSON
 }
 
 // number is of RFC 8259 §6.

@@ -3,6 +3,7 @@ package jwtauth
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,12 +75,13 @@ func (c *claims) setOwn(name, value string) (err error) {
 }
 
 // ownIdentity is who an access token is.
-func (c *claims) ownIdentity(id *authn.Identity) {
+func (t *Token) ownIdentity() {
+	c, id := &t.claims, &t.identity
 	id.Subject, id.Kind = c.subject, authn.KindUser
 	if c.kind == kindClient {
 		id.Kind = authn.KindClient
 	}
-	id.Scopes, id.Roles = splitScope(c.scope), c.roles
+	id.Scopes, id.Roles = appendScopes(t.scopes[:0:len(t.scopes)], c.scope), c.roles
 	if len(c.factors) > 0 {
 		id.Factors = make([]authn.Factor, len(c.factors))
 		for i, name := range c.factors {
@@ -107,15 +109,18 @@ func (c *claims) pendingIdentity(id *authn.Identity) error {
 }
 
 // splitScope is the scopes of RFC 6749 §3.3, nil for none.
-func splitScope(s string) []string {
+func splitScope(s string) []string { return appendScopes(nil, s) }
+
+// appendScopes is splitScope into list, which is empty, while it has room.
+func appendScopes(list []string, s string) []string {
 	if s == "" {
 		return nil
 	}
-	scopes := make([]string, 0, strings.Count(s, " ")+1)
-	for scope := range strings.SplitSeq(s, " ") {
-		if scope != "" {
-			scopes = append(scopes, scope)
+	for more := true; more; {
+		var scope string
+		if scope, s, more = strings.Cut(s, " "); scope != "" {
+			list = append(list, scope)
 		}
 	}
-	return scopes
+	return slices.Clip(list) // what follows is not the reader's to append to
 }

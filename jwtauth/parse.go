@@ -40,13 +40,15 @@ func (v *Verifier) parse(ctx context.Context, raw string, now time.Time) (*Token
 	}
 	buf := scratches.Get().(*scratch)
 	defer buf.free()
-	decoded, err := buf.decode(c.header())
-	if err != nil {
-		return nil, authn.Refused("malformed header", err)
-	}
-	h, err := parseHeader(string(decoded))
-	if err != nil {
-		return nil, authn.Refused("malformed header", err)
+	h, known := v.header.find(c.header())
+	if !known {
+		decoded, err := buf.decode(c.header())
+		if err != nil {
+			return nil, authn.Refused("malformed header", err)
+		}
+		if h, err = parseHeader(string(decoded)); err != nil {
+			return nil, authn.Refused("malformed header", err)
+		}
 	}
 	tr, e := v.trustOf(c, buf)
 	if e != nil {
@@ -66,7 +68,10 @@ func (v *Verifier) parse(ctx context.Context, raw string, now time.Time) (*Token
 	if err := key.verify(c.input(), signature); err != nil {
 		return nil, authn.Refused("wrong signature", err)
 	}
-	decoded, err = buf.decode(c.payload())
+	if !known {
+		v.header.keep(c.header(), h)
+	}
+	decoded, err := buf.decode(c.payload())
 	if err != nil {
 		return nil, authn.Refused("malformed claims", err)
 	}
@@ -142,11 +147,10 @@ func (t *trust) key(ctx context.Context, h header) (Key, *authn.Error) {
 
 // read is what t says, now that its signature is good.
 func (t *Token) read(typ tokenType) *authn.Error {
-	c, err := parseClaims(t.payload, t.trust.own())
-	if err != nil {
+	c := &t.claims
+	if err := c.parse(t.payload, t.trust.own()); err != nil {
 		return authn.Refused("malformed claims", err)
 	}
-	t.claims = c
 	switch missing := c.missing(t.trust.wants()); {
 	case missing != "":
 		return authn.Refused("no "+missing, nil)

@@ -21,6 +21,8 @@ type Token struct {
 	payload  string
 	claims   claims
 	identity authn.Identity // without VerifiedAt and Credential
+	shared   bool           // by requests: the cache has it
+	scopes   [4]string      // the identity's, if there are no more
 }
 
 // Subject is the claim sub. It is the issuer's: prefix it, to be unique in this
@@ -78,19 +80,14 @@ func (t *Token) ref() store.TokenRef {
 
 func (c *claims) expiresAt() time.Time { return time.Unix(c.expires, 0) }
 
-// verified is what a request gets: its Identity, and the token for Claims and
-// Bound.
-type verified struct {
-	identity authn.Identity
-	token    *Token
-}
-
-// newIdentity is t's, for one request.
+// newIdentity is t's, for one request, with t in it for Claims and Bound.
 func (t *Token) newIdentity(now time.Time) *authn.Identity {
-	v := &verified{t.identity, t}
-	v.identity.VerifiedAt = now
-	v.identity.Credential = v
-	return &v.identity
+	id := &t.identity
+	if t.shared {
+		id = new(t.identity)
+	}
+	id.VerifiedAt, id.Credential = now, t
+	return id
 }
 
 // tokenOf is the token of the request that ctx belongs to.
@@ -98,10 +95,8 @@ func tokenOf(id *authn.Identity) *Token {
 	if id == nil {
 		return nil
 	}
-	if v, ok := id.Credential.(*verified); ok {
-		return v.token
-	}
-	return nil
+	t, _ := id.Credential.(*Token)
+	return t
 }
 
 var errNoToken error = &authn.Error{

@@ -124,7 +124,7 @@ func (t *trust) identify(tok *Token, typ tokenType) error {
 			return err
 		}
 	default:
-		c.ownIdentity(id)
+		tok.ownIdentity()
 	}
 	if !isSubject(id.Subject) {
 		return errors.New("a subject has 1 to 255 bytes of UTF-8 without NUL")

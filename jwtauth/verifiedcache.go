@@ -71,6 +71,7 @@ func (c *verifiedCache) keep(raw string, digest store.Digest, t *Token, now time
 	if !c.used.Swap(true) || digest == (store.Digest{}) {
 		digest = digestOf(raw)
 	}
+	t.shared = true
 	c.tokens.Put(digest, t, t.claims.expiresAt().Add(maxLeeway), now)
 }
 

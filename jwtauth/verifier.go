@@ -75,6 +75,7 @@ type Verifier struct {
 	cfg    VerifierConfig
 	trusts []trust
 	log    audit.Log
+	header lastHeader
 	good   verifiedCache
 	alive  aliveCache
 }

@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/apikey"
+	"github.com/gatehouse-go/authn/jwtauth"
 	"github.com/gatehouse-go/authn/store/memstore"
 )
 
@@ -85,24 +87,34 @@ func TestWalkthrough(t *testing.T) {
 	}
 	for _, want := range []string{
 		"> GET /orders\n> X-API-Key: acme_dev_", "< 200 OK\n", "< 201 Created\n", "< 204 No Content\n",
-		"< 401 Unauthorized\n< WWW-Authenticate: ApiKey realm=\"api\"\n", "< 403 Forbidden\n",
+		"< 401 Unauthorized\n< WWW-Authenticate: ApiKey realm=\"api\"\n< WWW-Authenticate: Bearer realm=\"api\"\n", "< 403 Forbidden\n",
+		"> POST /token\n", "> Authorization: Bearer eyJ", `"expires_in":900`, "> POST /token/refresh\n", "> POST /token/refresh/logout\n",
 		"answers are what they have to be.",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("stdout lacks %q:\n%s", want, stdout)
 		}
 	}
-	for _, want := range []string{"reason=checksum", `reason="missing scope"`, "reason=revoked"} {
+	for _, want := range []string{
+		"reason=checksum", `reason="missing scope"`, "reason=revoked",
+		"event=login", "event=refreshed", "event=logout", `reason="token revoked"`,
+	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("the log lacks %s:\n%s", want, stderr)
 		}
 	}
-	if key := wholeKey.FindString(stdout + stderr); key != "" {
-		t.Errorf("a whole key was printed: %s", key)
+	for _, secret := range []*regexp.Regexp{wholeKey, wholeAccess, wholeRefresh} {
+		if whole := secret.FindString(stdout + stderr); whole != "" {
+			t.Errorf("a whole key or token was printed: %s", whole)
+		}
 	}
 }
 
-var wholeKey = regexp.MustCompile(`acme_dev_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`)
+var (
+	wholeKey     = regexp.MustCompile(`acme_dev_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`)
+	wholeAccess  = regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{86}`)
+	wholeRefresh = regexp.MustCompile(`[\w-]{8}\.[\w-]{22}\.\d+\.[\w-]{8}\.[\w-]{43}`)
+)
 
 // E1: an answer that is not what it should be ends the walkthrough with exit
 // code 1, and the last words say which one and what was expected.
@@ -155,8 +167,8 @@ func TestPrintedCurlLinesWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := printedLines(t, stdout)
-	if len(lines) < 7 {
-		t.Errorf("%d curl lines were printed, want at least 7", len(lines))
+	if len(lines) < 15 {
+		t.Errorf("%d curl lines were printed, want at least 15", len(lines))
 	}
 	for _, l := range lines {
 		paste := exec.CommandContext(t.Context(), "bash", "-c", l.curl)
@@ -198,25 +210,27 @@ func printedLines(t *testing.T, stdout io.Reader) (all []printed) {
 	return nil
 }
 
-func testDemo(t *testing.T) *demo {
+// testServer is what the program serves.
+func testServer(t *testing.T) http.Handler {
 	t.Helper()
-	keys, err := apikey.New(memstore.New(memstore.Config{}), apikey.Config{
+	const base = "http://127.0.0.1:8080"
+	st := memstore.New(memstore.Config{})
+	keys := authn.Must(apikey.New(st, apikey.Config{
 		Prefix: "acme_dev", Scopes: []string{"orders:read", "orders:write", "keys:manage"},
-	})
+	}))
+	ring := authn.Must(jwtauth.NewKeyRing(authn.Must(jwtauth.GenerateKey(jwtauth.ES256))))
+	issuer := authn.Must(jwtauth.NewIssuer(ring, st, authn.GenerateKeychain(), jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}}))
+	d, err := newDemo(t.Context(), keys, issuer, base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDemo(t.Context(), keys, "http://127.0.0.1:8080")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return routes(keys, issuer, nil, d)
 }
 
 // E1: the page is served, with keys on it, only under names of this computer:
 // a name that somebody lets resolve to 127.0.0.1 reads none.
 func TestPageIsForThisComputerOnly(t *testing.T) {
-	d := testDemo(t)
+	h := testServer(t)
 	for host, want := range map[string]int{
 		"localhost": 200, "localhost:8080": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200,
 		"":                             403,
@@ -233,7 +247,7 @@ func TestPageIsForThisComputerOnly(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = host
 		w := httptest.NewRecorder()
-		d.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("Host %q: status %d, want %d", host, w.Code, want)
 		}
@@ -246,9 +260,8 @@ func TestPageIsForThisComputerOnly(t *testing.T) {
 // E1: the page may load its own script and style and nothing else, is neither
 // kept nor framed, and has the curl lines for who runs no scripts.
 func TestPageIsStrict(t *testing.T) {
-	d := testDemo(t)
 	w := httptest.NewRecorder()
-	d.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/", nil))
+	testServer(t).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/", nil))
 	for name, want := range map[string]string{
 		"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
 	} {
@@ -268,18 +281,14 @@ func TestPageIsStrict(t *testing.T) {
 	}
 	_, noscript, _ := strings.Cut(body, "<noscript>")
 	noscript, _, ok := strings.Cut(noscript, "</noscript>")
-	if !ok || !strings.Contains(noscript, "need JavaScript") || strings.Count(noscript, "curl -i") < 7 {
+	if !ok || !strings.Contains(noscript, "need JavaScript") || strings.Count(noscript, "curl -i") < 15 {
 		t.Errorf("without scripts the page shows %q", noscript)
 	}
 }
 
 // E1: the page's script and style are there, as what they are; no other file is.
 func TestAssets(t *testing.T) {
-	keys, err := apikey.New(memstore.New(memstore.Config{}), apikey.Config{Prefix: "acme_dev"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux := routes(keys, nil, testDemo(t))
+	mux := testServer(t)
 	for path, want := range map[string]string{
 		"/assets/app.js": "text/javascript", "/assets/style.css": "text/css",
 		"/assets/": "", "/assets/..%2fpage.html": "", "/page.html": "", "/tour.http": "",
@@ -289,6 +298,34 @@ func TestAssets(t *testing.T) {
 		kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
 		if found := w.Code == http.StatusOK; found != (want != "") || found && kind != want {
 			t.Errorf("%s: %d %s, want %q", path, w.Code, kind, want)
+		}
+	}
+}
+
+// E1: the password is taken as JSON and in a form, and nothing else logs in.
+func TestLogin(t *testing.T) {
+	h := testServer(t)
+	const form, json = "application/x-www-form-urlencoded", "application/json"
+	for _, tt := range []struct {
+		name, kind, body string
+		want             int
+	}{
+		{"JSON", json, `{"password": "quickstart"}`, 200},
+		{"a form", form, "password=quickstart", 200},
+		{"another password", json, `{"password": "quickstart "}`, 401},
+		{"another password in a form", form, "password=Quickstart", 401},
+		{"no password", json, `{}`, 401},
+		{"no body", form, "", 401},
+		{"no JSON", json, "password=quickstart", 401},
+		{"not a string", json, `{"password": ["quickstart"]}`, 401},
+		{"more than is read", json, `{"x": "` + strings.Repeat("x", 4096) + `", "password": "quickstart"}`, 401},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/token?password=quickstart", strings.NewReader(tt.body))
+		r.Header.Set("Content-Type", tt.kind)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := strings.Contains(w.Body.String(), "refresh_token"); w.Code != tt.want || got != (tt.want == 200) {
+			t.Errorf("%s: %d, want %d:\n%s", tt.name, w.Code, tt.want, w.Body)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -16,12 +17,12 @@ import (
 type Call struct {
 	// Title says what the call shows.
 	Title string
-	// Method and URL are of the request. In URL and Header, {secret} and {id}
-	// are those of the last answer that showed a secret.
+	// Method and URL are of the request. In URL, Header and Body, {secret},
+	// {id}, {access_token} and {refresh_token} are of the last answer with one.
 	Method, URL string
 	// Header has the fields: "X-API-Key: …".
 	Header []string
-	// Body is JSON. "" is none.
+	// Body is JSON or a form. "" is none.
 	Body string
 	// Want is the status, and Says stands in a WWW-Authenticate or the body.
 	Want int
@@ -36,7 +37,7 @@ type Calls []Call
 func (cs Calls) Lines() string {
 	var b strings.Builder
 	for _, c := range cs {
-		if line := c.Curl(); !strings.Contains(line, "{secret}") && !strings.Contains(line, "{id}") {
+		if line := c.Curl(); line == (shown{}).fill(line) { // nothing to fill in
 			fmt.Fprintf(&b, "# %d: %s\n%s\n\n", c.Want, c.Title, line)
 		}
 	}
@@ -73,10 +74,16 @@ func (c Call) Check(status int, answer string) error {
 }
 
 // shown is what later calls may need of an answer.
-type shown struct{ ID, Secret string }
+type shown struct {
+	ID           string `json:"id"`
+	Secret       string `json:"secret"`
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token"`
+}
 
 func (s shown) fill(text string) string {
-	return strings.NewReplacer("{secret}", s.Secret, "{id}", s.ID).Replace(text)
+	return strings.NewReplacer("{id}", s.ID, "{secret}", s.Secret,
+		"{access_token}", s.AccessToken, "{refresh_token}", s.RefreshToken).Replace(text)
 }
 
 // Walk sends the calls and prints each exchange, with its secrets shortened.
@@ -89,12 +96,8 @@ func (cs Calls) Walk(ctx context.Context, out io.Writer) error {
 	var last shown
 	for i, c := range cs {
 		fmt.Fprintf(out, "%d. %s\n", i+1, c.Title)
-		next, err := c.exchange(ctx, client, last, out)
-		if err != nil {
+		if err := c.exchange(ctx, client, &last, out); err != nil {
 			return err
-		}
-		if next.Secret != "" {
-			last = next
 		}
 	}
 	fmt.Fprintf(out, "All %d answers are what they have to be.\n", len(cs))
@@ -103,10 +106,11 @@ func (cs Calls) Walk(ctx context.Context, out io.Writer) error {
 
 // exchange prints the request before it sends it, so that what the server logs
 // meanwhile stands between it and the answer.
-func (c Call) exchange(ctx context.Context, client *http.Client, last shown, out io.Writer) (next shown, err error) {
-	req, err := http.NewRequestWithContext(ctx, c.Method, last.fill(c.URL), strings.NewReader(c.Body))
+func (c Call) exchange(ctx context.Context, client *http.Client, last *shown, out io.Writer) error {
+	sent := last.fill(c.Body)
+	req, err := http.NewRequestWithContext(ctx, c.Method, last.fill(c.URL), strings.NewReader(sent))
 	if err != nil {
-		return shown{}, err
+		return err
 	}
 	fmt.Fprintf(out, "> %s %s\n", c.Method, req.URL.RequestURI())
 	for _, field := range c.Header {
@@ -114,26 +118,26 @@ func (c Call) exchange(ctx context.Context, client *http.Client, last shown, out
 		req.Header.Set(name, value)
 		fmt.Fprintf(out, "> %s: %s\n", name, short(value))
 	}
-	if c.Body != "" {
-		fmt.Fprintf(out, "> %s\n", c.Body)
+	if sent != "" {
+		fmt.Fprintf(out, "> %s\n", short(sent))
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return shown{}, err
+		return err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return shown{}, err
+		return err
 	}
-	_ = json.Unmarshal(body, &next) // most answers show neither, and some are no JSON
-	answer := answerText(resp, body, next.Secret)
+	_ = json.Unmarshal(body, last) // most answers show nothing, and some are no JSON
+	answer := answerText(resp, body)
 	fmt.Fprintln(out, answer)
-	return next, c.Check(resp.StatusCode, answer)
+	return c.Check(resp.StatusCode, answer)
 }
 
-// answerText is the status, the challenges and the body, without secret.
-func answerText(resp *http.Response, body []byte, secret string) string {
+// answerText is the status, the challenges and the body, secrets shortened.
+func answerText(resp *http.Response, body []byte) string {
 	lines := []string{resp.Status}
 	for _, challenge := range resp.Header.Values("WWW-Authenticate") {
 		lines = append(lines, "WWW-Authenticate: "+challenge)
@@ -141,19 +145,13 @@ func answerText(resp *http.Response, body []byte, secret string) string {
 	for line := range strings.Lines(string(body)) {
 		lines = append(lines, strings.TrimSpace(line))
 	}
-	text := "< " + strings.Join(lines, "\n< ") + "\n"
-	if secret != "" {
-		text = strings.ReplaceAll(text, secret, short(secret))
-	}
-	return text
+	return short("< " + strings.Join(lines, "\n< ") + "\n")
 }
 
-// short is enough of a secret to tell it from another. Whatever is as short as
-// that is none.
-func short(value string) string {
-	const head, tail = 14, 4
-	if len(value) <= 2*(head+tail) {
-		return value
-	}
-	return value[:head] + "…" + value[len(value)-tail:]
+// Keys and tokens are long words of these characters, and nothing else is.
+var secrets = regexp.MustCompile(`[\w.-]{48,}`)
+
+// short leaves enough of each secret in text to tell it from another.
+func short(text string) string {
+	return secrets.ReplaceAllStringFunc(text, func(s string) string { return s[:14] + "…" + s[len(s)-4:] })
 }

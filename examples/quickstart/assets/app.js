@@ -1,7 +1,9 @@
 // The page's buttons say in their data attributes what to send. What is to be
-// remembered between them is the newest key, and the one that it replaced.
+// remembered between them is the newest key and the one that it replaced, and
+// the tokens of the newest login.
 const demo = document.body.dataset
 const fresh = { id: "", secret: "", old: "", live: false }
+const login = { access: "", refresh: "", spent: "", over: false }
 const $ = id => document.getElementById(id)
 const tries = [...document.querySelectorAll("[data-method]")]
 
@@ -15,9 +17,10 @@ listKeys()
 const ready = button => !button.hasAttribute("aria-disabled") && !button.hasAttribute("aria-busy")
 
 async function send(button) {
-  const { method, path, key, body, note, refused } = button.dataset
+  const { method, path, key, token, body, note, refused } = button.dataset
   const call = {
-    method, body,
+    method, token: login[token],
+    body: body?.replace("{refresh}", login.refresh).replace("{spent}", login.spent),
     path: path.replace("{id}", fresh.id),
     key: { reader: demo.reader, typo: demo.typo, manager: demo.manager, new: fresh.secret, old: fresh.old }[key],
   }
@@ -26,7 +29,7 @@ async function send(button) {
     const response = await request(call)
     const text = await response.text()
     remember(call, response, text)
-    show(call, response, text, response.status === 401 && refused ? refused : note)
+    show(call, response, text, response.status >= 400 && refused ? refused : note)
     await listKeys()
   } catch (error) {
     showFailure(call, error)
@@ -37,9 +40,10 @@ async function send(button) {
   }
 }
 
-function request({ method, path, key, body }) {
+function request({ method, path, key, token, body }) {
   const headers = new Headers()
   if (key) headers.set("X-API-Key", key)
+  if (token) headers.set("Authorization", "Bearer " + token)
   if (body) headers.set("Content-Type", "application/json")
   return fetch(path, { method, headers, body, cache: "no-store", credentials: "omit" })
 }
@@ -51,16 +55,34 @@ function remember(call, response, text) {
     fresh.old = call.path.endsWith("/rotate") ? fresh.secret : ""
     Object.assign(fresh, { id, secret, live: true })
   }
-  if (response.status === 204) fresh.live = false
+  if (response.status === 204 && call.path.startsWith("/keys/")) fresh.live = false
+  if (call.path.startsWith("/token")) rememberLogin(call, response, text)
+}
+
+function rememberLogin(call, response, text) {
+  if (response.status === 200) {
+    const { access_token: access, refresh_token: refresh } = JSON.parse(text)
+    const again = refresh === login.refresh // the same answer, within the grace
+    const spent = call.path === "/token" ? "" : again ? login.spent : login.refresh
+    Object.assign(login, { access, refresh, spent, over: false })
+  } else if (response.status === 204 || response.status === 400) {
+    login.over = true
+  }
 }
 
 function enable() {
-  const met = { new: fresh.secret !== "", live: fresh.live, old: fresh.old !== "" }
+  const met = { new: fresh.secret !== "", live: fresh.live, old: fresh.old !== "", login: login.access !== "", spent: login.spent !== "" }
   for (const button of tries) {
-    const { needs, key } = button.dataset
+    const { method, path, needs, key } = button.dataset
     flag(button, "aria-disabled", needs !== undefined && !met[needs])
-    if (key === "new") button.querySelector(".want").textContent = fresh.secret && !fresh.live ? "401" : "200"
+    if (key === "new") expect(button, fresh.secret && !fresh.live ? 401 : 200)
+    if (needs === "login" && method === "GET") expect(button, login.over ? 401 : 200)
+    if (path === "/token/refresh") expect(button, login.over ? 400 : 200)
   }
+}
+
+function expect(button, status) {
+  button.querySelector(".want").textContent = status
 }
 
 function flag(button, name, on) {
@@ -75,9 +97,12 @@ function show(call, response, text, note) {
   const status = element("span", `${response.status}`, "badge " + family(response.status))
   $("headline").replaceChildren(status, ` ${response.statusText} `, element("span", `${call.method} ${call.path}`, "route"))
   $("note").textContent = note
-  $("request").replaceChildren(...head(`${call.method} ${call.path}`, sent(call)), ...json(call.body ?? ""))
+  $("request").replaceChildren(...head(`${call.method} ${call.path}`, sent(call)), ...json(short(call.body ?? "")))
+  const token = /"access_token":"([^"]+)"/.exec(text)?.[1]
   const got = fields.filter(name => response.headers.has(name)).map(name => [name, response.headers.get(name)])
-  $("response").replaceChildren(...head(`${response.status} ${response.statusText}`, got), ...json(text))
+  $("response").replaceChildren(...head(`${response.status} ${response.statusText}`, got), ...json(token ? short(text) : text))
+  $("claims").replaceChildren(...token ? json(claims(token)).slice(1) : [])
+  $("token").hidden = !token
   $("curl").textContent = curl(call)
   $("legend").hidden = true
   $("exchange").hidden = false
@@ -100,14 +125,22 @@ function reveal() {
   }
 }
 
-function sent({ key, body }) {
+function sent({ key, token, body }) {
   const all = []
   if (key) all.push(["X-API-Key", short(key)])
+  if (token) all.push(["Authorization", "Bearer " + short(token)])
   if (body) all.push(["Content-Type", "application/json"])
   return all
 }
 
-const short = secret => secret.slice(0, 14) + "…" + secret.slice(-4)
+// short leaves enough of each secret in text to tell it from another.
+const short = text => text.replace(/[\w.-]{48,}/g, secret => secret.slice(0, 14) + "…" + secret.slice(-4))
+
+// claims are the JSON in a token's second part.
+function claims(token) {
+  const base64 = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")
+  return new TextDecoder().decode(Uint8Array.from(atob(base64), c => c.charCodeAt(0)))
+}
 
 function head(first, headers) {
   return [element("b", first), "\n", ...headers.flatMap(([name, value]) => [element("span", name + ":", "name"), ` ${value}\n`])]
@@ -129,11 +162,12 @@ function json(text) {
   return ["\n", ...tokens.map((token, i) => i % 2 ? element("span", token, token.endsWith(":") ? "name" : "string") : token)]
 }
 
-function curl({ method, path, key, body }) {
+function curl({ method, path, key, token, body }) {
   const quote = s => "'" + s.replaceAll("'", String.raw`'\''`) + "'"
   const words = ["curl -i"]
   if (method !== "GET") words.push("-X " + method)
   if (key) words.push("-H " + quote("X-API-Key: " + key))
+  if (token) words.push("-H " + quote("Authorization: Bearer " + token))
   if (body) words.push("-H 'Content-Type: application/json'", "-d " + quote(body))
   return [...words, demo.url + path].join(" ")
 }
