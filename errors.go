@@ -169,6 +169,9 @@ var details = map[string]string{
 	"invalid_target":   "An audience is unknown or may not be granted.",
 	"invalid_grant":    "The token is malformed, expired, revoked or used up.",
 
+	"method_not_allowed":     "This method is not supported here.",
+	"too_large":              "It is too large.",
+	"unauthorized_client":    "This client must authenticate, elsewhere.",
 	"unsupported_grant_type": "This grant type is not supported here.",
 }
 

@@ -30,7 +30,8 @@ var (
 
 // Keychain is the service's symmetric keys, newest first: the first seals and
 // signs, all open and check. So a key is rotated without downtime: put the new
-// one first everywhere, and drop the old one when nothing needs it any more.
+// one last on all instances, then first on all, and drop the old one when
+// nothing needs it any more.
 //
 // Each purpose has subkeys of its own, by HKDF-SHA-256 (RFC 5869), so that
 // what one purpose signed means nothing to another. A purpose is a constant of

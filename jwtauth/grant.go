@@ -14,7 +14,8 @@ import (
 // Grant is what a token is to say.
 type Grant struct {
 	// Identity is who has logged in, with its VerifiedAt. A KindKey is refused:
-	// a key does not become a token. For Refresh it is not looked at.
+	// a key does not become a token. [Issuer.Refresh] looks neither at it nor at
+	// Refresh and Request.
 	Identity *authn.Identity
 	// ClientID is the OAuth client that asks, "" if that has no name; at most
 	// 255 bytes. A login belongs to it.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/cookies"
 	"github.com/gatehouse-go/authn/internal/crossorigin"
 	"github.com/gatehouse-go/authn/store"
 )
@@ -24,13 +26,19 @@ import (
 // else it is 403. A refusal takes no cookies away: another tab may have won.
 //
 // Errors are as of [authn.WriteError], with the names of RFC 6749 §5.2:
-// invalid_request, invalid_grant, invalid_scope, unsupported_grant_type.
-// Answers are not to be cached. It is for clients without a secret (RFC 6749
-// §2.1); those that have one refresh at a token endpoint.
+// invalid_request, invalid_grant, invalid_scope, unsupported_grant_type, and
+// unauthorized_client for a client_id that is not one of PublicClients.
+// Answers are not to be cached.
 func (i *Issuer) RefreshHandler() http.Handler {
 	return i.post(func(w http.ResponseWriter, r *http.Request, req tokenRequest) error {
-		if req.refresh == "" {
+		e := i.readRefreshCookie(r, &req)
+		switch {
+		case e != nil:
+			return i.refusal(r, e)
+		case req.refresh == "":
 			return authn.Malformed("no refresh token", nil)
+		case req.clientID != "" && !slices.Contains(i.cfg.PublicClients, req.clientID):
+			return i.refusal(r, &authn.Error{Status: http.StatusBadRequest, Code: "unauthorized_client", Reason: "client is not public"})
 		}
 		set, err := i.Refresh(r.Context(), req.refresh, Grant{ClientID: req.clientID, Scopes: req.scopes, cert: i.cfg.ClientCert(r)})
 		if err != nil {
@@ -51,16 +59,28 @@ func (i *Issuer) RefreshHandler() http.Handler {
 // LogoutHandler ends the login of a refresh token, which comes as to
 // RefreshHandler, and the access token in Authorization or in its cookie, with
 // the login that this is of. It takes the cookies away and answers 204, also
-// when nothing of it was good any more. Mount it below RefreshHandler's path,
-// or browsers do not send the refresh cookie: "/token/refresh/logout".
+// when nothing of it was good any more; cookies count in requests of this
+// origin, or one of CrossOrigin. Mount it below RefreshHandler's path, or
+// browsers do not send the refresh cookie: "/token/refresh/logout".
 func (i *Issuer) LogoutHandler() http.Handler {
 	return i.post(func(w http.ResponseWriter, r *http.Request, req tokenRequest) error {
-		if err := i.logout(r.Context(), req); err != nil {
+		l := logout{refresh: []string{req.refresh}, access: []string{req.access}}
+		ours := false // the cookies, to read and to take away
+		if i.cfg.Cookies != nil {
+			e := crossorigin.Check(i.cfg.CrossOrigin, r)
+			ours = e == nil
+			refresh, access := cookies.All(r.Header, i.cfg.Cookies.Refresh), cookies.All(r.Header, i.cfg.Cookies.Access)
+			switch {
+			case ours: // all of a name: another host of the domain may have set one of them
+				l.refresh, l.access = append(l.refresh, refresh...), append(l.access, access...)
+			case req.refresh == "" && req.access == "" && len(refresh)+len(access) > 0:
+				return i.refusal(r, e)
+			}
+		}
+		if err := i.logout(r.Context(), l); err != nil {
 			return i.refusal(r, err)
 		}
-		// Also where no cookie came: SameSite keeps them from another site's
-		// form, which must not take them away either.
-		if i.cfg.Cookies != nil && crossorigin.Check(i.cfg.CrossOrigin, r) == nil {
+		if ours {
 			i.clearCookies(w)
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -68,37 +88,50 @@ func (i *Issuer) LogoutHandler() http.Handler {
 	})
 }
 
-func (i *Issuer) logout(ctx context.Context, req tokenRequest) error {
+// logout is what to end: "" is nothing.
+type logout struct{ refresh, access []string }
+
+func (i *Issuer) logout(ctx context.Context, l logout) error {
 	if i.st == nil {
 		return nil // SkipRevocation: there is nothing that could be ended
 	}
-	ended := ""
-	if req.refresh != "" {
-		rt, err := parseRefreshToken(req.refresh, i.kc)
-		if err == nil {
-			ended = rt.ref().ID
-			_, err = i.endFamily(ctx, rt.ref(), anyFamily, authn.EventLogout)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
+	ended := make(map[store.FamilyRef]bool)
+	end := func(ref store.FamilyRef) error {
+		if ended[ref] {
+			return nil
 		}
-	}
-	if req.access == "" {
-		return nil
-	}
-	t, e := i.verifier.check(ctx, req.access, i.cfg.Now(), maxLeeway)
-	switch {
-	case e != nil && e.Status >= http.StatusInternalServerError:
-		return e
-	case e != nil:
-		return nil
-	case t.claims.family != "" && t.claims.family != ended:
-		ref := store.FamilyRef{Tag: store.TagOf(t.identity.Subject), ID: t.claims.family}
+		ended[ref] = true
 		if _, err := i.endFamily(ctx, ref, anyFamily, authn.EventLogout); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		return nil
 	}
-	return i.revokeParsed(ctx, t)
+	for _, token := range l.refresh {
+		rt, err := parseRefreshToken(token, i.kc, i.cfg.Issuer)
+		if err != nil {
+			continue // a forged one costs no call of the store
+		}
+		if err := end(rt.ref()); err != nil {
+			return err
+		}
+	}
+	for _, token := range l.access {
+		t, e := i.verifier.check(ctx, token, i.cfg.Now(), maxLeeway)
+		switch {
+		case e != nil && e.Status >= http.StatusInternalServerError:
+			return e
+		case e != nil:
+			continue
+		case t.claims.family != "":
+			if err := end(store.FamilyRef{Tag: store.TagOf(t.identity.Subject), ID: t.claims.family}); err != nil {
+				return err
+			}
+		}
+		if err := i.revokeParsed(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func anyFamily(*store.RefreshFamily) bool { return true }
@@ -115,11 +148,11 @@ func (i *Issuer) post(serve func(w http.ResponseWriter, r *http.Request, req tok
 		noStore(w)
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
-			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			authn.WriteError(w, r, &authn.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"})
 			return
 		}
 		r = r.WithContext(authn.WithClient(r.Context(), authn.ClientOf(r)))
-		req, err := i.readTokenRequest(w, r)
+		req, err := readTokenRequest(w, r)
 		if err == nil {
 			err = serve(w, r, req)
 		} else {

@@ -62,7 +62,10 @@ func issuerAnswer(t *testing.T, rec *httptest.ResponseRecorder) (b issuerBody) {
 // J23: how a refresh token may come, and what is answered to what else comes.
 // No answer is to be cached.
 func TestRefreshHandler(t *testing.T) {
-	w := newIssuerWorld(t, issuerWithCookies)
+	w := newIssuerWorld(t, func(cfg *jwtauth.IssuerConfig) {
+		issuerWithCookies(cfg)
+		cfg.PublicClients = []string{"app"}
+	})
 	h := w.issuer.RefreshHandler()
 	cookie := func(token string) string { return "__Secure-refresh=" + token }
 	tests := []struct {
@@ -158,6 +161,7 @@ func TestRefreshHandler(t *testing.T) {
 		{"another grant_type", func(s string) *http.Request { return issuerForm("grant_type=password&refresh_token=" + s) }, 400, "unsupported_grant_type", false, ""},
 		{"grant_type in another case", func(s string) *http.Request { return issuerForm("grant_type=Refresh_Token&refresh_token=" + s) }, 400, "unsupported_grant_type", false, ""},
 		{"another client", func(s string) *http.Request { return issuerForm("client_id=app&refresh_token=" + s) }, 400, "invalid_grant", false, ""},
+		{"a client with a secret", func(s string) *http.Request { return issuerForm("client_id=partner&refresh_token=" + s) }, 400, "unauthorized_client", false, ""},
 		{"foreign scope", func(s string) *http.Request { return issuerForm("scope=admin&refresh_token=" + s) }, 400, "invalid_scope", false, ""},
 		{"long client", func(s string) *http.Request {
 			return issuerForm("client_id=" + strings.Repeat("x", 300) + "&refresh_token=" + s)

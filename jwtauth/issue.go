@@ -20,7 +20,8 @@ const (
 
 // Issue makes tokens for who has just logged in. Who owes factors gets a token
 // for proving these only, for 10 min: on a route with authn.AllowPending prove
-// one, and Issue again for id.WithFactor(f).
+// one, and Issue again with the same Grant for id.WithFactor(f). That token
+// carries the whole Identity, Attributes included, signed and not encrypted.
 //
 // Its errors are *[authn.Error]s: 401 when everything of the subject was
 // revoked after Identity.VerifiedAt, 400 invalid_scope or invalid_target for
@@ -63,14 +64,18 @@ func (i *Issuer) issue(ctx context.Context, g *Grant) (TokenSet, error) {
 	if err := i.owed(ctx, g, id); err != nil {
 		return TokenSet{}, err
 	}
-	if len(id.Pending) > 0 {
-		return i.signPending(ctx, id, version, now)
-	}
-	id.Scopes = scopes
+	id.Scopes = scopes // of half a login, too: its second step gets no more
 	t := &access{id: id, client: g.ClientID, audience: g.Audience, confirm: g.Confirm, version: version}
+	if len(id.Pending) > 0 {
+		t.issued(now, pendingTTL)
+		return i.signPending(ctx, t)
+	}
 	t.issued(now, g.ttl(i))
 	if t.audience == nil {
 		t.audience = i.cfg.Audience
+	}
+	if t.client == "" && id.Kind == authn.KindClient {
+		t.client = id.Subject
 	}
 	if g.Refresh {
 		return i.begin(ctx, t)
@@ -114,7 +119,7 @@ func (i *Issuer) begin(ctx context.Context, t *access) (TokenSet, error) {
 		IdleUntil: micros(now.Add(i.cfg.RefreshIdle)), ExpiresAt: micros(now.Add(i.cfg.RefreshAbsolute)),
 	}
 	t.family = f.Ref.ID
-	t.until(f.ExpiresAt)
+	t.until(f.IdleUntil)
 	set, err := i.signAccess(ctx, t)
 	if err != nil {
 		return TokenSet{}, err
@@ -132,7 +137,7 @@ func (i *Issuer) begin(ctx context.Context, t *access) (TokenSet, error) {
 
 // setRefresh adds a refresh token of f to set.
 func (i *Issuer) setRefresh(set *TokenSet, rt refreshToken, f store.RefreshFamily) error {
-	text, err := rt.encode(i.kc)
+	text, err := rt.encode(i.kc, i.cfg.Issuer)
 	if err != nil {
 		return audit.Outage("keychain", err)
 	}
@@ -201,10 +206,6 @@ func (i *Issuer) signAccess(ctx context.Context, t *access) (TokenSet, error) {
 	if t.id.Kind == authn.KindClient {
 		w.text(claimKind, kindClient)
 	}
-	if t.confirm != "" {
-		w.name("cnf")
-		w.b = append(appendText(append(w.b, `{"x5t#S256":`...), t.confirm), '}')
-	}
 	if extra != nil {
 		if err := w.extra(extra); err != nil {
 			return TokenSet{}, err
@@ -215,21 +216,19 @@ func (i *Issuer) signAccess(ctx context.Context, t *access) (TokenSet, error) {
 
 // signPending makes the token of half a login: the whole Identity, for this
 // issuer alone.
-func (i *Issuer) signPending(ctx context.Context, id *authn.Identity, version int64, now time.Time) (TokenSet, error) {
-	t := &access{id: id, version: version}
-	t.issued(now, pendingTTL)
+func (i *Issuer) signPending(ctx context.Context, t *access) (TokenSet, error) {
 	w := claimWriters.Get().(*claimWriter)
 	defer w.free()
 	i.writeCommon(w, t)
 	w.text("aud", i.cfg.Issuer)
 	// As a text: its names are the host's, and not for a strict reader of claims.
-	text, err := json.Marshal(id)
+	text, err := json.Marshal(t.id)
 	if err != nil {
 		return TokenSet{}, fault("Grant.Identity: %w", err)
 	}
 	w.text(claimIdentity, string(text))
 	set, err := i.sign(ctx, w, t, pendingType)
-	set.Scopes, set.Pending = nil, id.Pending
+	set.Scopes, set.Pending = nil, t.id.Pending
 	return set, err
 }
 
@@ -243,6 +242,10 @@ func (i *Issuer) writeCommon(w *claimWriter, t *access) {
 	w.number("nbf", t.iat)
 	w.text("jti", t.jti)
 	w.number(claimVersion, t.version)
+	if t.confirm != "" {
+		w.name("cnf")
+		w.b = append(appendText(append(w.b, `{"x5t#S256":`...), t.confirm), '}')
+	}
 }
 
 func (i *Issuer) sign(ctx context.Context, w *claimWriter, t *access, typ string) (TokenSet, error) {

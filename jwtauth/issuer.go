@@ -39,7 +39,8 @@ type IssuerConfig struct {
 	Owed authn.OwedFunc
 	// Reload is the host's look at its user at each refresh, as of
 	// [authn.Enrich]: of its answer Roles and Attributes count, and Scopes as a
-	// bound. A refusal ends the login. nil: what held at the login holds on.
+	// bound. A refusal ends the login; a factor that it would owe is not asked
+	// for. nil: what held at the login holds on.
 	Reload authn.EnrichFunc
 	// Claims are the host's own: a struct or a map, as JSON. It is asked for
 	// each access token, at a refresh with the Identity of Reload. Names of
@@ -48,6 +49,13 @@ type IssuerConfig struct {
 	// or a browser's storage must not show. What changes within AccessTTL does
 	// not belong there either.
 	Claims func(ctx context.Context, id *authn.Identity) (any, error)
+	// PublicClients are the clients that RefreshHandler serves, beside logins
+	// without a ClientID: those that have no secret (RFC 6749 §2.1). Others
+	// refresh at a token endpoint, which asks for their secret.
+	PublicClients []string
+	// Leeway is how far the clocks of instances may be from each other, at most
+	// 60 s. Defaults to none.
+	Leeway time.Duration
 	// Cookies makes browsers keep the tokens in cookies. nil: they are sent in
 	// bodies and in Authorization only.
 	Cookies *Cookies
@@ -100,7 +108,7 @@ func NewIssuer(ring *KeyRing, st store.Tokens, kc *authn.Keychain, cfg IssuerCon
 	vc := VerifierConfig{
 		Trust:          []Trust{{Issuer: cfg.Issuer, Audiences: cfg.Audience, Keys: ring}},
 		SkipRevocation: cfg.SkipRevocation, CrossOrigin: cfg.CrossOrigin, ClientCert: cfg.ClientCert,
-		OnEvent: cfg.OnEvent, Now: cfg.Now,
+		Leeway: cfg.Leeway, OnEvent: cfg.OnEvent, Now: cfg.Now,
 	}
 	if cfg.Cookies != nil {
 		vc.Cookie = cfg.Cookies.Access
@@ -126,7 +134,7 @@ func (cfg IssuerConfig) withDefaults() IssuerConfig {
 	set(&cfg.RefreshIdle, defaultRefreshIdle)
 	set(&cfg.RefreshAbsolute, defaultRefreshAbsolute)
 	set(&cfg.RefreshGrace, defaultRefreshGrace)
-	cfg.Audience = slices.Clone(cfg.Audience)
+	cfg.Audience, cfg.PublicClients = slices.Clone(cfg.Audience), slices.Clone(cfg.PublicClients)
 	if cfg.Cookies != nil {
 		c := cfg.Cookies.withDefaults()
 		cfg.Cookies = &c
@@ -143,7 +151,7 @@ func (cfg IssuerConfig) withDefaults() IssuerConfig {
 // checkIssuer says what is wrong, naming the field.
 func checkIssuer(ring *KeyRing, st store.Tokens, kc *authn.Keychain, cfg IssuerConfig) error {
 	switch {
-	case ring == nil || isEmptyRing(ring):
+	case ring == nil || isEmpty(ring):
 		return errors.New("NewIssuer needs a KeyRing, of NewKeyRing or OpenKeyRing")
 	case st == nil && !cfg.SkipRevocation:
 		return errors.New("NewIssuer needs a store, such as memstore.New: without one nothing can be revoked (SkipRevocation)")
@@ -169,7 +177,7 @@ func checkIssuer(ring *KeyRing, st store.Tokens, kc *authn.Keychain, cfg IssuerC
 			return fmt.Errorf("IssuerConfig.Audience has %.64q: 1 to %d bytes without control characters", a, maxText)
 		}
 	}
-	if u, err := url.Parse(cfg.Issuer); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !isText(cfg.Issuer) {
+	if u, err := url.Parse(cfg.Issuer); err != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !isText(cfg.Issuer) {
 		return fmt.Errorf("IssuerConfig.Issuer is the URL of this service, such as \"https://auth.example.com\", not %.64q (RFC 8414 §2)", cfg.Issuer)
 	}
 	if cfg.Cookies != nil {

@@ -27,7 +27,7 @@ func FuzzRefreshToken(f *testing.F) {
 		if err != nil || n == 0 || p[2][0] == '0' {
 			return false
 		}
-		mac, err := w.kc.MAC("refresh", p[3], []byte(strings.Join(p[:4], ".")))
+		mac, err := w.kc.MAC("refresh", p[3], []byte(issuerURL+" "+strings.Join(p[:4], ".")))
 		return p[3] != "" && err == nil && p[4] == base64.RawURLEncoding.EncodeToString(mac)
 	}
 	f.Add(w.login().Refresh.Reveal())

@@ -14,7 +14,7 @@
 // # Access tokens
 //
 // An access token is a signed JWT of RFC 9068, typ at+jwt, that lives for
-// minutes. It comes in Authorization: Bearer, or in a cookie where the host
+// minutes; client_id is in it where the [Grant] names one. It comes in Authorization: Bearer, or in a cookie where the host
 // says so, and never in the URL. A verifier takes the algorithm from its own
 // key, never from the token (RFC 8725 §3.1), checks the signature before it
 // reads a claim, and refuses whatever two readers could understand

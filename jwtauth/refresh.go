@@ -32,18 +32,22 @@ func invalidGrant(reason string, cause error) *authn.Error {
 // RefreshGrace: the same next refresh token, and a new access token. A call
 // that fails on our side has spent nothing.
 //
-// Its errors are *[authn.Error]s: 400 invalid_grant for a token that is not
-// good, [ErrReuse] among them, and for a login that Reload refuses; 400
-// invalid_scope and invalid_target. Anything else is an outage, and the client
-// may try again.
+// Its errors are or wrap *[authn.Error]s: 400 invalid_grant for a token that is
+// not good, [ErrReuse] among them, and for a login that Reload refuses; 400
+// invalid_scope and invalid_target; those of Claims; 500 for a mistake of the
+// host's, such as a call in a transaction. Anything else is an outage, and the
+// client may try again.
 func (i *Issuer) Refresh(ctx context.Context, token string, g Grant) (TokenSet, error) {
 	if i.st == nil {
 		return TokenSet{}, fault("Refresh needs a store")
 	}
+	if store.InTx(ctx) { // with which the end of a stolen login would be rolled back
+		return TokenSet{}, fault("Refresh in a transaction, which may be rolled back: call it without")
+	}
 	if err := g.checkRest(i); err != nil {
 		return TokenSet{}, err
 	}
-	rt, err := parseRefreshToken(token, i.kc)
+	rt, err := parseRefreshToken(token, i.kc, i.cfg.Issuer)
 	if err != nil {
 		err = invalidGrant("malformed", err)
 		i.failed(ctx, authn.Event{}, err)
@@ -79,6 +83,14 @@ func (i *Issuer) refresh(ctx context.Context, rt refreshToken, g *Grant) (set To
 	case f.Confirm != confirm:
 		return set, f, invalidGrant("bound to another certificate", nil)
 	}
+	advance := store.FamilyAdvance{
+		Generation: rt.generation, ClientID: g.ClientID, Confirm: confirm, KeyID: i.kc.KeyID(),
+		Grace: max(i.cfg.RefreshGrace, 0), Idle: i.cfg.RefreshIdle,
+	}
+	if rt.generation+1 < f.Generation { // spent, whatever else is asked for
+		_, err := i.st.AdvanceFamily(ctx, ref, advance)
+		return set, f, grantError(err)
+	}
 	t, err := i.reissue(ctx, &f, g)
 	if err != nil {
 		return set, f, err
@@ -87,14 +99,10 @@ func (i *Issuer) refresh(ctx context.Context, rt refreshToken, g *Grant) (set To
 		return TokenSet{}, f, err
 	}
 	// The next refresh token can only fail here, too, for want of its key.
-	keyID := i.kc.KeyID()
-	if _, err := rt.encode(i.kc); err != nil {
+	if _, err := rt.encode(i.kc, i.cfg.Issuer); err != nil {
 		return TokenSet{}, f, audit.Outage("keychain", err)
 	}
-	moved, err := i.st.AdvanceFamily(ctx, ref, store.FamilyAdvance{
-		Generation: rt.generation, ClientID: g.ClientID, Confirm: confirm, KeyID: keyID,
-		Grace: max(i.cfg.RefreshGrace, 0), Idle: i.cfg.RefreshIdle,
-	})
+	moved, err := i.st.AdvanceFamily(ctx, ref, advance)
 	if err != nil {
 		return TokenSet{}, f, grantError(err)
 	}

@@ -17,7 +17,7 @@ const refreshPurpose = "refresh"
 
 // refreshToken is tag.family.generation.kid.MAC. It says where the family is
 // and which generation of it this is; the MAC, by the key kid of the Keychain,
-// is what makes it one of ours. So one that was not made here costs no call of
+// of it and of the issuer's name, is what makes it one of ours. So one that was not made here costs no call of
 // the store, and the next one is derived, not kept.
 type refreshToken struct {
 	tag        string // store.TagOf the subject
@@ -64,9 +64,9 @@ func (t refreshToken) signed() string {
 	return t.tag + "." + t.family + "." + strconv.FormatInt(t.generation, 10) + "." + t.keyID
 }
 
-func (t refreshToken) encode(kc *authn.Keychain) (string, error) {
+func (t refreshToken) encode(kc *authn.Keychain, issuer string) (string, error) {
 	signed := t.signed()
-	mac, err := kc.MAC(refreshPurpose, t.keyID, []byte(signed))
+	mac, err := kc.MAC(refreshPurpose, t.keyID, []byte(issuer+" "+signed))
 	if err != nil {
 		return "", err
 	}
@@ -75,8 +75,8 @@ func (t refreshToken) encode(kc *authn.Keychain) (string, error) {
 
 var errNotRefresh = errors.New("authn/jwtauth: not a refresh token of this issuer")
 
-// parseRefreshToken answers what kc made.
-func parseRefreshToken(s string, kc *authn.Keychain) (t refreshToken, err error) {
+// parseRefreshToken answers what kc made for issuer.
+func parseRefreshToken(s string, kc *authn.Keychain, issuer string) (t refreshToken, err error) {
 	if len(s) > maxRefreshLn {
 		return t, errNotRefresh
 	}
@@ -93,7 +93,7 @@ func parseRefreshToken(s string, kc *authn.Keychain) (t refreshToken, err error)
 		return t, errNotRefresh
 	}
 	signed := s[:len(s)-macLen-1]
-	if !kc.CheckMAC(refreshPurpose, t.keyID, []byte(signed), mac) {
+	if !kc.CheckMAC(refreshPurpose, t.keyID, []byte(issuer+" "+signed), mac) {
 		return t, errNotRefresh
 	}
 	return t, nil

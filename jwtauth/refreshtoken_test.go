@@ -17,7 +17,7 @@ import (
 // issuerMAC ends a refresh token, by a second implementation of its format.
 func issuerMAC(t testing.TB, kc *authn.Keychain, purpose, keyID, signed string) string {
 	t.Helper()
-	mac, err := kc.MAC(purpose, keyID, []byte(signed))
+	mac, err := kc.MAC(purpose, keyID, []byte(issuerURL+" "+signed))
 	if err != nil {
 		t.Fatal(err)
 	}

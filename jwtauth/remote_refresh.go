@@ -167,6 +167,6 @@ func (k *RemoteKeys) send(ctx context.Context, e authn.Event) {
 		return
 	}
 	defer func() { _ = recover() }()
-	e.At, e.Method, e.Reason = k.cfg.Now(), "jwt", "remote keys"
+	e.At, e.Method, e.Reason = k.cfg.Now(), method, "remote keys"
 	k.cfg.OnEvent(ctx, e)
 }

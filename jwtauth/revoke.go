@@ -32,7 +32,7 @@ type TokenInfo struct {
 // login is not active.
 func (i *Issuer) Introspect(ctx context.Context, token string) (TokenInfo, error) {
 	now := i.cfg.Now()
-	t, e := i.verifier.check(ctx, token, now, 0)
+	t, e := i.verifier.check(ctx, token, now, i.cfg.Leeway)
 	if e == nil {
 		e = i.verifier.revoked(ctx, t, now)
 	}
@@ -58,10 +58,22 @@ func (i *Issuer) RevokeToken(ctx context.Context, token, clientID string) error 
 	if i.st == nil {
 		return fault("RevokeToken needs a store")
 	}
+	return i.outageOf(ctx, authn.Event{}, i.revokeToken(ctx, token, clientID))
+}
+
+// outageOf sends the event of err, if there was an outage.
+func (i *Issuer) outageOf(ctx context.Context, about authn.Event, err error) error {
+	if err != nil && authn.AsError(err).Status >= http.StatusInternalServerError {
+		i.failed(ctx, about, err)
+	}
+	return err
+}
+
+func (i *Issuer) revokeToken(ctx context.Context, token, clientID string) error {
 	if strings.Count(token, ".") == 2 {
 		return i.revokeAccess(ctx, token, clientID)
 	}
-	rt, err := parseRefreshToken(token, i.kc)
+	rt, err := parseRefreshToken(token, i.kc, i.cfg.Issuer)
 	if err != nil {
 		return nil
 	}
@@ -109,7 +121,7 @@ func (i *Issuer) RevokeFamily(ctx context.Context, subject, sid string) error {
 	if err == nil && !ended {
 		err = store.ErrNotFound
 	}
-	return err
+	return i.outageOf(ctx, authn.Event{Subject: subject, CredentialID: sid}, err)
 }
 
 // endFamily revokes the family of ref, if it may.
@@ -145,9 +157,7 @@ func (i *Issuer) RevokeSubject(ctx context.Context, subject string) error {
 		return store.ErrNotFound
 	}
 	if err := i.st.RevokeTokensOf(ctx, subject); err != nil {
-		err = storeError(err)
-		i.failed(ctx, authn.Event{Subject: subject}, err)
-		return err
+		return i.outageOf(ctx, authn.Event{Subject: subject}, storeError(err))
 	}
 	i.log.Send(ctx, authn.Event{Kind: authn.EventRevoked, Subject: subject, Reason: "subject"})
 	return nil

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
-	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/audit"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -107,7 +106,7 @@ func (r *KeyRing) current(ctx context.Context) (*keySet, time.Time, error) {
 
 // keysOutage is 503, whatever a store answered.
 func keysOutage(err error) error {
-	return &authn.Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Reason: "signing keys", Err: err}
+	return audit.Outage("signing keys", err)
 }
 
 // keySet is the keys of a ring, newest first. It does not change.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/audit"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -73,7 +74,7 @@ const (
 // the keys that it sealed.
 func OpenKeyRing(st store.SigningKeys, kc *authn.Keychain, cfg RingConfig) (*KeyRing, error) {
 	switch {
-	case st == nil:
+	case isNil(st):
 		return nil, errors.New("authn/jwtauth: OpenKeyRing needs a store; without one, use NewKeyRing")
 	case kc.KeyID() == "":
 		return nil, errors.New("authn/jwtauth: OpenKeyRing needs a keychain, to seal private keys: authn.ParseKeychain reads one from the environment")
@@ -234,15 +235,5 @@ func (s *sharedRing) open(rec *store.SigningKey) (Key, error) {
 
 // send completes an event about a signing key with what ctx knows.
 func (s *sharedRing) send(ctx context.Context, e authn.Event) {
-	if s.cfg.OnEvent == nil {
-		return
-	}
-	e.Method, e.At = "jwt", s.cfg.Now()
-	if actor, ok := authn.FromContext(ctx); ok {
-		e.Actor = actor.Subject
-	}
-	if client, ok := authn.ClientFromContext(ctx); ok {
-		e.Addr = client.Addr
-	}
-	s.cfg.OnEvent(ctx, e)
+	audit.Log{Method: method, OnEvent: s.cfg.OnEvent, Now: s.cfg.Now}.Send(ctx, e)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/cookies"
 )
 
 var errTwoTokens = errors.New("authn/jwtauth: more than one Authorization")
@@ -25,16 +26,16 @@ func (v *Verifier) credential(r *http.Request) (raw string, cookie bool, e *auth
 	if v.cfg.Cookie == "" {
 		return "", false, nil
 	}
-	switch cookies := r.CookiesNamed(v.cfg.Cookie); {
-	case len(cookies) == 0:
+	switch value, n := cookies.Find(r.Header, v.cfg.Cookie); {
+	case n == 0:
 		return "", false, nil
-	case len(cookies) > 1:
+	case n > 1:
 		// Another host of the domain may have set one of them.
 		return "", true, authn.NoCredential("two cookies")
-	case !jwtShaped(cookies[0].Value):
+	case !jwtShaped(value):
 		return "", true, authn.NoCredential("malformed cookie")
 	default:
-		return cookies[0].Value, true, nil
+		return value, true, nil
 	}
 }
 

@@ -90,7 +90,7 @@ func (t *Token) newIdentity(now time.Time) *authn.Identity {
 	return id
 }
 
-// tokenOf is the token of the request that ctx belongs to.
+// tokenOf is the token that id was verified by, nil for another method.
 func tokenOf(id *authn.Identity) *Token {
 	if id == nil {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/cookies"
 	"github.com/gatehouse-go/authn/internal/crossorigin"
 )
 
@@ -21,14 +22,14 @@ const maxBody = 16 << 10
 // tokenRequest is what a client sends to refresh or to log out.
 type tokenRequest struct {
 	refresh  string
-	cookie   bool // the refresh token came in one
-	access   string
+	cookie   bool   // the refresh token came in one
+	access   string // of Authorization
 	clientID string
 	scopes   []string // nil: not narrowed
 }
 
-// readTokenRequest reads a body, and the cookies if they are to count.
-func (i *Issuer) readTokenRequest(w http.ResponseWriter, r *http.Request) (req tokenRequest, err error) {
+// readTokenRequest reads the body and Authorization.
+func readTokenRequest(w http.ResponseWriter, r *http.Request) (req tokenRequest, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return req, authn.Malformed("body", err)
@@ -45,7 +46,7 @@ func (i *Issuer) readTokenRequest(w http.ResponseWriter, r *http.Request) (req t
 		return req, authn.Malformed("client_id", nil)
 	}
 	if scope := param["scope"]; scope != "" {
-		req.scopes = splitScope(scope)
+		req.scopes = append([]string{}, splitScope(scope)...) // " " is none, and not all
 	}
 	fields := r.Header["Authorization"]
 	if len(fields) > 1 {
@@ -54,30 +55,22 @@ func (i *Issuer) readTokenRequest(w http.ResponseWriter, r *http.Request) (req t
 	if len(fields) == 1 {
 		req.access = bearerToken(fields[0])
 	}
-	return req, i.readCookies(r, &req)
+	return req, nil
 }
 
-// readCookies completes req with cookies, which count only in requests that no
-// other site made a browser send.
-func (i *Issuer) readCookies(r *http.Request, req *tokenRequest) error {
+// readRefreshCookie completes req, if the body has no token. The cookie counts
+// only in a request that no other site made a browser send. Two of the name are
+// nobody's: another host of the domain may have set one.
+func (i *Issuer) readRefreshCookie(r *http.Request, req *tokenRequest) *authn.Error {
 	if i.cfg.Cookies == nil || req.refresh != "" {
 		return nil
 	}
-	cookie := false
-	// Two of a name are nobody's: another host of the domain may have set one.
-	if cookies := r.CookiesNamed(i.cfg.Cookies.Refresh); len(cookies) == 1 {
-		req.refresh, req.cookie, cookie = cookies[0].Value, true, true
-	}
-	if cookies := r.CookiesNamed(i.cfg.Cookies.Access); len(cookies) == 1 && req.access == "" {
-		req.access, cookie = cookies[0].Value, true
-	}
-	if !cookie {
+	value, n := cookies.Find(r.Header, i.cfg.Cookies.Refresh)
+	if n != 1 {
 		return nil
 	}
-	if e := crossorigin.Check(i.cfg.CrossOrigin, r); e != nil {
-		return e
-	}
-	return nil
+	req.refresh, req.cookie = value, true
+	return crossorigin.Check(i.cfg.CrossOrigin, r)
 }
 
 // parameterNames are what a tokenRequest is read from.

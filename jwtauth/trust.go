@@ -11,7 +11,7 @@ import (
 )
 
 // Trust is one issuer whose tokens are accepted. Issuer, Audiences and Keys are
-// required: what golang-jwt and others skip when it is left empty, New refuses.
+// required: what golang-jwt and others skip when it is left empty, NewVerifier refuses.
 type Trust struct {
 	// Issuer is the token's iss, exactly.
 	Issuer string
@@ -25,8 +25,9 @@ type Trust struct {
 	// Map says who a token of a foreign issuer is in this service: Subject,
 	// which is unique here, Kind, Scopes, Roles. It sees tokens whose signature,
 	// issuer, audience and times are good, and answers a fresh Identity. An
-	// [authn.Error] of it stands; any other error refuses the token. What it
-	// answers may be kept and given to several requests.
+	// [authn.Error] of it stands; any other error refuses the token. It decides
+	// from the token alone, and what it answers may be kept for as long as the
+	// token lives: a look at the host's users belongs in [authn.Enrich].
 	//
 	// nil is right for tokens that an [Issuer] of this package made, and for
 	// these only.
@@ -57,8 +58,8 @@ func (t Trust) check() error {
 		return errors.New("Trust.Issuer is empty: tokens of anybody would pass")
 	case len(t.Audiences) == 0 || slices.Contains(t.Audiences, ""):
 		return fmt.Errorf("Trust.Audiences of %s is empty or has \"\": tokens for other services would pass", t.Issuer)
-	case isNil(t.Keys) || isEmptyRing(t.Keys):
-		return fmt.Errorf("Trust.Keys of %s is nil, or an empty KeyRing", t.Issuer)
+	case isNil(t.Keys) || isEmpty(t.Keys):
+		return fmt.Errorf("Trust.Keys of %s is nil, or was made without a constructor", t.Issuer)
 	case t.own() && (t.InsecureAnyType || t.InsecureNoID):
 		return fmt.Errorf("Trust of %s: InsecureAnyType and InsecureNoID are for foreign issuers, which need Map", t.Issuer)
 	}
@@ -70,9 +71,16 @@ func (t Trust) check() error {
 	return nil
 }
 
-func isEmptyRing(keys KeySource) bool {
-	r, ok := keys.(*KeyRing)
-	return ok && r.fixed == nil && r.shared == nil
+// isEmpty reports a source of ours that no constructor made.
+func isEmpty(keys KeySource) bool {
+	switch keys := keys.(type) {
+	case *KeyRing:
+		return keys.fixed == nil && keys.shared == nil
+	case *RemoteKeys:
+		return keys.ctx == nil
+	default:
+		return false
+	}
 }
 
 // accepts reports whether h has a type that t's tokens may have.

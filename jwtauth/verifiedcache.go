@@ -14,7 +14,11 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
-const verifiedEntries = 10_000
+// maxKept bounds the tokens that are kept, in bytes.
+const (
+	verifiedEntries = 10_000
+	maxKept         = 4 << 10
+)
 
 // verifiedCache is tokens whose signature and claims were found good, by the
 // SHA-256 of their exact bytes. Refusals are not kept: anybody can make those.
@@ -65,7 +69,7 @@ func (k Key) same(other Key) bool {
 // keep remembers t, whose bytes are raw, while it lives. A host's transaction
 // is no reason not to: nothing of it came from the store.
 func (c *verifiedCache) keep(raw string, digest store.Digest, t *Token, now time.Time) {
-	if c.tokens == nil || t.key.Algorithm().symmetric() {
+	if c.tokens == nil || len(raw) > maxKept || t.key.Algorithm().symmetric() {
 		return
 	}
 	if !c.used.Swap(true) || digest == (store.Digest{}) {

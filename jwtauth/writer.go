@@ -136,13 +136,13 @@ func (w *claimWriter) extra(claims any) error {
 	err = members(object, func(name, _ string) error {
 		for r := range reserved {
 			if strings.EqualFold(name, r) {
-				return fmt.Errorf("%q is not the host's", name)
+				return fmt.Errorf("%q is a name of this package's", name)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fault("Claims has to be a JSON object: %w", err)
+		return fault("Claims: %w: it is one JSON object with names of the host's own", err)
 	}
 	if inner := object[1 : len(object)-1]; inner != "" {
 		w.b = append(append(w.b, ','), inner...)
