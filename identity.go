@@ -70,8 +70,9 @@ type Factor struct {
 // change it. Caching verifiers hand out copies of the struct whose slices and
 // map are the cached ones.
 //
-// Its JSON is what sessions and refresh families persist, and stays readable
-// by later versions. VerifiedAt and Credential are not part of it.
+// Its JSON is what sessions, refresh families and pending tokens persist (a
+// store may keep the same members in another form), and stays readable by later
+// versions. VerifiedAt and Credential are not part of it.
 type Identity struct {
 	// Subject is unique in this service, client ids included. It is never
 	// empty. A foreign issuer's subjects need a mapping, such as a prefix.

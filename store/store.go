@@ -74,6 +74,7 @@ type Store interface {
 	Check(ctx context.Context) error
 
 	APIKeys
+	Sessions
 	Tokens
 	SigningKeys
 	Once

@@ -49,6 +49,18 @@ func Set(w http.ResponseWriter, c *http.Cookie) {
 	h[field] = append(kept, c.String())
 }
 
+// Answered is the value that this response sets by name, "" if it takes that
+// cookie away.
+func Answered(w http.ResponseWriter, name string) (value string, ok bool) {
+	for _, line := range w.Header()["Set-Cookie"] {
+		if rest, found := strings.CutPrefix(line, name+"="); found {
+			value, _, _ = strings.Cut(rest, ";")
+			return value, true
+		}
+	}
+	return "", false
+}
+
 // Replace makes value the only cookie of that name.
 func Replace(h http.Header, name, value string) {
 	var parts []string

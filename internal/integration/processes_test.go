@@ -20,7 +20,7 @@ import (
 const (
 	// raceRounds is how often the processes race in each case that names no
 	// number of its own.
-	raceRounds = 1000
+	raceRounds = 300
 	// raceTimeout bounds how long a process may take to answer.
 	raceTimeout = 45 * time.Second
 )

@@ -19,7 +19,8 @@ import (
 func TestRedisCost(t *testing.T) {
 	const rounds, batch = 31, 100
 	c := redisClient(t, nil)
-	s := openRedis(t, c, redisstore.Config{})
+	prefix := fmt.Sprintf("cost%d:", redisPrefixes.Add(1))
+	s := openRedis(t, c, redisstore.Config{KeyPrefix: prefix})
 	ctx, now := t.Context(), time.Now().UTC()
 	loadScripts(t, s)
 	var uses []store.APIKeyUse
@@ -46,6 +47,11 @@ func TestRedisCost(t *testing.T) {
 	token := redisToken(redisFamily("ann", "cost", now))
 	wantErr(t, s.CreateFamily(ctx, redisFamily("ann", "cost", now)), nil)
 	wantErr(t, c.Set(ctx, bare+"family", "ann", 0).Err(), nil)
+
+	session := redisSession("ann", "cost", now)
+	wantErr(t, redisLogin(ctx, s, session, store.SessionRef{}), nil)
+	sessionRow := prefix + "{" + session.Ref.Tag + "}session:" + session.Ref.Token.String()
+	wantErr(t, c.Get(ctx, sessionRow).Err(), nil)
 
 	n := 0 // of claims, each a new one
 	claim := redis.NewScript(`local v = redis.call('GET', KEYS[1])
@@ -78,6 +84,11 @@ return first`)
 			"TokenRevoked", 100,
 			func(ctx context.Context) error { return wantRevoked(ctx, s, token, now, "") },
 			func(ctx context.Context) error { return c.MGet(ctx, bare+"version", bare+"token", bare+"family").Err() },
+		},
+		{
+			"SessionByRef", 100,
+			func(ctx context.Context) error { _, err := s.SessionByRef(ctx, session.Ref, now); return err },
+			func(ctx context.Context) error { return c.Get(ctx, sessionRow).Err() },
 		},
 		{
 			"ClaimOnce", 100,

@@ -35,6 +35,12 @@ func TestRedisOutOfMemory(t *testing.T) {
 	token := redisToken(families[2])
 	wantErr(t, s.RevokeToken(ctx, token, later), nil)
 	wantErr(t, s.AddSigningKey(ctx, redisSigningKey("one", now), "", later), nil)
+	sessions := []store.Session{
+		redisSession("ann", "one", now), redisSession("ann", "two", now), redisSession("ann", "three", now), redisSession("bob", "bob", now),
+	}
+	for _, n := range sessions {
+		wantErr(t, redisLogin(ctx, s, n, store.SessionRef{}), nil)
+	}
 	wantErr(t, c.ConfigSet(ctx, "maxmemory", "1mb").Err(), nil) // less than it has
 
 	wantErr(t, s.CreateAPIKey(ctx, redisKey("ann", "new", now), store.APIKeyLimits{}, now), store.ErrFull)
@@ -47,6 +53,20 @@ func TestRedisOutOfMemory(t *testing.T) {
 	wantErr(t, err, store.ErrFull)
 	wantErr(t, s.RevokeToken(ctx, redisToken(families[0]), later), store.ErrFull)
 	wantErr(t, s.AddSigningKey(ctx, redisSigningKey("two", now), "one", later), store.ErrFull)
+	wantErr(t, s.CreateSession(ctx, redisSession("ann", "new", now), sessions[0].Ref, 1, 0, now), store.ErrFull)
+	wantErr(t, s.RotateSession(ctx, sessions[0].Ref, redisRotation(sessions[0], "full"), now), store.ErrFull)
+	wantErr(t, s.UpdateSessionData(ctx, sessions[0].Ref, 1, []byte("{}"), now), store.ErrFull)
+	wantErr(t, s.TouchSession(ctx, sessions[0].Ref, now.Add(2*time.Hour), now), store.ErrFull)
+	wantSessions(t, s, "ann", now, "two", "three", "one")
+	wantErr(t, s.DeleteSession(ctx, sessions[0].Ref), nil)
+	wantErr(t, s.DeleteSession(ctx, sessions[0].Ref), nil)
+	wantErr(t, s.RevokeSession(ctx, "ann", "two", now), nil)
+	wantErr(t, s.RevokeSession(ctx, "ann", "two", now), store.ErrNotFound)
+	wantSessions(t, s, "ann", now, "three")
+	for _, subject := range []string{"ann", "ann", "bob", "cy"} {
+		wantErr(t, s.RevokeSessionsOf(ctx, subject, ""), nil)
+		wantSessions(t, s, subject, now)
+	}
 
 	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
 	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
@@ -80,6 +100,9 @@ func TestRedisOutOfMemory(t *testing.T) {
 	}
 	wantErr(t, c.ConfigSet(ctx, "maxmemory", "0").Err(), nil)
 	wantErr(t, s.ClaimOnce(ctx, "jti", store.DigestOf("b"), later, now), nil)
+	for _, subject := range []string{"ann", "bob", "cy"} {
+		wantErr(t, s.CreateSession(ctx, redisSession(subject, "late", now), store.SessionRef{}, 0, time.Hour, now), store.ErrConflict)
+	}
 }
 
 // D5: a Redis that evicts is refused, and the message says what would be lost.
@@ -174,6 +197,10 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 	} {
 		wantErr(t, err, nil)
 	}
+	session, revoked := redisSession("ann", "n", now), redisSession("ann", "revoked", now)
+	for _, n := range []store.Session{session, revoked} {
+		wantErr(t, redisLogin(ctx, first, n, store.SessionRef{}), nil)
+	}
 	_, err := first.AdvanceFamily(ctx, spent.Ref, redisUse(spent, 1))
 	wantErr(t, err, nil)
 	again := redisUse(spent, 1)
@@ -183,7 +210,12 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 	defer resume()
 	deny := func(s *redisstore.Store) map[string]error {
 		_, err := s.AdvanceFamily(ctx, spent.Ref, again)
+		revoke := s.RevokeSession(ctx, "ann", "revoked", now)
+		if errors.Is(revoke, store.ErrNotFound) { // as good as done
+			revoke = nil
+		}
 		return map[string]error{
+			"RevokeSession": revoke, "DeleteSession": s.DeleteSession(ctx, session.Ref), "RevokeSessionsOf": s.RevokeSessionsOf(ctx, "ann", ""),
 			"RevokeAPIKey": s.RevokeAPIKey(ctx, "ann", "k", now), "RevokeAPIKeysOf": s.RevokeAPIKeysOf(ctx, "ann", now),
 			"RevokeFamily": s.RevokeFamily(ctx, f.Ref, now), "RevokeToken": s.RevokeToken(ctx, token, now.Add(time.Hour)),
 			"RevokeTokensOf": s.RevokeTokensOf(ctx, "ann"), "ExpireSigningKey": s.ExpireSigningKey(ctx, "k", now),
@@ -197,6 +229,11 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 				t.Errorf("%s of the %s client is acknowledged, and no replica has it", what, name)
 			}
 		}
+	}
+	// On a connection that has written nothing else.
+	fresh := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: "wait:", Wait: 1})
+	if err := fresh.DeleteSession(ctx, session.Ref); err == nil {
+		t.Error("DeleteSession of what is gone is acknowledged, and no replica knows it")
 	}
 	resume()
 	for what, err := range deny(second) {

@@ -90,6 +90,7 @@ func redisOutages(ctx context.Context, s *redisstore.Store, k store.APIKey, now 
 		"RevokeAPIKeysOf": s.RevokeAPIKeysOf(ctx, k.Owner, now),
 	}
 	maps.Copy(errs, redisTokenOutages(ctx, s, now))
+	maps.Copy(errs, redisSessionOutages(ctx, s, now))
 	_, errs["APIKeyByDigest"] = s.APIKeyByDigest(ctx, k.Digest)
 	_, errs["APIKey"] = s.APIKey(ctx, k.Owner, k.ID)
 	_, _, errs["ListAPIKeys"] = s.ListAPIKeys(ctx, k.Owner, store.Page{})

@@ -115,6 +115,7 @@ func TestRedisReplayedScripts(t *testing.T) {
 			other := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: prefix})
 			replaysOfTokens(t, s, other, prefix, p)
 			replaysOfSigningKeys(t, s, other, p)
+			replaysOfSessions(t, s, other, prefix, p)
 		})
 	}
 }
@@ -239,6 +240,7 @@ func loadScripts(t *testing.T, s *redisstore.Store) {
 	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
 	later := now.Add(time.Hour)
 	loadTokenScripts(t, s, now)
+	loadSessionScripts(t, s, now)
 	_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 10, now)
 	for _, err := range []error{
 		err,

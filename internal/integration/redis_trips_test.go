@@ -38,6 +38,9 @@ func TestRedisRoundTrips(t *testing.T) {
 	revoked := func(i int) store.RefreshFamily {
 		return redisFamily(fmt.Sprint("revoker", i), fmt.Sprint("family", i), now)
 	}
+	session := func(i int) store.Session { return redisSession(fmt.Sprint("subject", i), "session", now) }
+	dead := func(i int) store.Session { return redisSession(fmt.Sprint("subject", i), "dead", now) }
+	turned := func(i int) store.Session { return redisSession(fmt.Sprint("subject", i), "turned", now) }
 	ring := newestKey(t, s, now)
 	var uses []store.APIKeyUse
 	key := func(i int) store.APIKey { return redisKey(fmt.Sprint("owner", i), fmt.Sprint("key", i), now) }
@@ -50,6 +53,9 @@ func TestRedisRoundTrips(t *testing.T) {
 		uses = append(uses, store.APIKeyUse{ID: k.ID, N: 2, At: now})
 		wantErr(t, s.CreateFamily(ctx, family(i)), nil)
 		wantErr(t, s.CreateFamily(ctx, revoked(i)), nil)
+		for _, n := range []store.Session{session(i), dead(i), turned(i), redisSession(revoked(i).Subject, "revoked", now)} {
+			wantErr(t, redisLogin(ctx, s, n, store.SessionRef{}), nil)
+		}
 	}
 	for name, op := range map[string]struct {
 		command string
@@ -82,9 +88,29 @@ func TestRedisRoundTrips(t *testing.T) {
 			_, err := s.AdvanceFamily(ctx, family(i).Ref, redisUse(family(i), 1))
 			return err
 		}},
-		"RevokeFamily":    {"evalsha", func(i int) error { return s.RevokeFamily(ctx, revoked(i).Ref, now) }},
-		"TokenVersion":    {"evalsha", func(i int) error { _, err := s.TokenVersion(ctx, family(i).Subject, time.Hour); return err }},
-		"RevokeTokensOf":  {"evalsha", func(i int) error { return s.RevokeTokensOf(ctx, revoked(i).Subject) }},
+		"RevokeFamily":   {"evalsha", func(i int) error { return s.RevokeFamily(ctx, revoked(i).Ref, now) }},
+		"TokenVersion":   {"evalsha", func(i int) error { _, err := s.TokenVersion(ctx, family(i).Subject, time.Hour); return err }},
+		"RevokeTokensOf": {"evalsha", func(i int) error { return s.RevokeTokensOf(ctx, revoked(i).Subject) }},
+		"SessionByRef":   {"get", func(i int) error { _, err := s.SessionByRef(ctx, session(i).Ref, now); return err }},
+		"CreateSession that replaces": {"evalsha", func(i int) error {
+			old, n := session(i), redisSession(session(i).Identity.Subject, fmt.Sprint("new", i), now)
+			old.Ref.Token = store.DigestOf("nothing")
+			return s.CreateSession(ctx, n, old.Ref, 10, 0, now)
+		}},
+		"RotateSession": {"evalsha", func(i int) error {
+			return s.RotateSession(ctx, turned(i).Ref, redisRotation(turned(i), fmt.Sprint("turned", i)), now)
+		}},
+		"UpdateSessionData": {"evalsha", func(i int) error { return s.UpdateSessionData(ctx, session(i).Ref, 1, []byte("{}"), now) }},
+		"TouchSession": {"evalsha", func(i int) error {
+			return s.TouchSession(ctx, session(i).Ref, session(i).IdleUntil.Add(time.Minute), now.Add(time.Minute))
+		}},
+		"DeleteSession":    {"evalsha", func(i int) error { return s.DeleteSession(ctx, redisSession("deleter", fmt.Sprint(i), now).Ref) }},
+		"RevokeSession":    {"evalsha", func(i int) error { return s.RevokeSession(ctx, dead(i).Identity.Subject, "dead", now) }},
+		"RevokeSessionsOf": {"evalsha", func(i int) error { return s.RevokeSessionsOf(ctx, revoked(i).Subject, "") }},
+		"ListSessions": {"evalsha", func(i int) error {
+			_, _, err := s.ListSessions(ctx, session(i).Identity.Subject, store.Page{}, now)
+			return err
+		}},
 		"ListSigningKeys": {"hgetall", func(int) error { _, err := s.ListSigningKeys(ctx, now); return err }},
 		"AddSigningKey": {"evalsha", func(i int) error {
 			k := redisSigningKey(fmt.Sprint("ring", i), now)

@@ -37,6 +37,8 @@ func sqlOutages(t *testing.T, what string, ctx context.Context, st *sqlstore.Sto
 	wantSQLOutage(t, what+": read", read)
 	_, revoked := st.TokenRevoked(ctx, raceToken("ann", 1), now)
 	wantSQLOutage(t, what+": token", revoked)
+	_, session := st.SessionByRef(ctx, raceSession("ann", 1).Ref, now)
+	wantSQLOutage(t, what+": session", session)
 	sqlWriteOutages(t, what, ctx, st, now)
 	wantSQLOutage(t, what+": Check", st.Check(ctx))
 }
@@ -53,6 +55,14 @@ func sqlWriteOutages(t *testing.T, what string, ctx context.Context, st *sqlstor
 	wantSQLOutage(t, what+": revoke token", st.RevokeToken(ctx, raceToken("ann", 1), now.Add(time.Hour)))
 	wantSQLOutage(t, what+": revoke subject", st.RevokeTokensOf(ctx, "ann"))
 	wantSQLOutage(t, what+": signing key", st.AddSigningKey(ctx, raceSigningKey("ring", 1, 0), "", time.Time{}))
+	session := raceSession("ann", 1)
+	wantSQLOutage(t, what+": login", st.CreateSession(ctx, session, store.SessionRef{}, 0, 0, now))
+	wantSQLOutage(t, what+": logout", st.DeleteSession(ctx, session.Ref))
+	wantSQLOutage(t, what+": rotate", st.RotateSession(ctx, session.Ref, rotationOf(session, "next"), now))
+	wantSQLOutage(t, what+": data", st.UpdateSessionData(ctx, session.Ref, 1, nil, now))
+	wantSQLOutage(t, what+": touch", st.TouchSession(ctx, session.Ref, now, now))
+	wantSQLOutage(t, what+": revoke session", st.RevokeSession(ctx, session.Identity.Subject, session.ID, now))
+	wantSQLOutage(t, what+": revoke sessions", st.RevokeSessionsOf(ctx, session.Identity.Subject, ""))
 }
 
 // D4, D8: nobody listens, the password is wrong, the context is over: an
@@ -152,6 +162,13 @@ func TestExhaustedPoolIsAnOutage(t *testing.T) {
 		}
 		if err := st.AddSigningKey(ctx, raceSigningKey("ring", 1, 0), "", time.Time{}); err != nil {
 			t.Error(err)
+		}
+		s := raceSession("ann", 1)
+		if err := errors.Join(st.CreateSession(ctx, s, store.SessionRef{}, 1, 0, now), st.UpdateSessionData(ctx, s.Ref, 1, nil, now), st.DeleteSession(ctx, s.Ref)); err != nil {
+			t.Error(err)
+		}
+		if err := st.UpdateSessionData(ctx, s.Ref, 1, nil, now); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("update: %v, want %v", err, store.ErrNotFound)
 		}
 	})
 }

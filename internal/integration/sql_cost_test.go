@@ -36,6 +36,7 @@ func TestSQLCost(t *testing.T) {
 		if err := st.CreateFamily(ctx, f); err != nil {
 			t.Fatal(err)
 		}
+		session := createSession(t, st, "cost", 1)
 		bare := newBareSQL(t, db, b, schema)
 		n := 0 // of claims, each a new one
 		for _, op := range []struct {
@@ -46,6 +47,11 @@ func TestSQLCost(t *testing.T) {
 				"APIKeyByDigest",
 				func() error { _, err := st.APIKeyByDigest(ctx, k.Digest); return err },
 				func() error { _, err := bare.read(ctx, k.Digest); return err },
+			},
+			{
+				"SessionByRef",
+				func() error { _, err := st.SessionByRef(ctx, session.Ref, now); return err },
+				func() error { _, err := bare.session(ctx, session.Ref); return err },
 			},
 			{
 				"TokenRevoked",
@@ -94,8 +100,8 @@ func TestSQLCost(t *testing.T) {
 // bareSQL is what a host would write for its own table: statements that are
 // prepared once, and no more.
 type bareSQL struct {
-	b                     sqlBackend
-	byDigest, token, once *sql.Stmt
+	b                                sqlBackend
+	byDigest, bySession, token, once *sql.Stmt
 }
 
 func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
@@ -122,6 +128,8 @@ func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
 	return bareSQL{
 		b,
 		prepare("SELECT "+columns+" FROM "+b.table(schema, "api_keys")+" WHERE digest = %s", p[0]),
+		prepare("SELECT digest, tag, id, subject, identity, data, revision, remember, user_agent, addr, created_at, seen_at, idle_until, expires_at FROM "+
+			b.table(schema, "sessions")+" WHERE digest = %s", p[0]),
 		prepare("SELECT (SELECT COUNT(*) FROM "+b.table(schema, "revoked_tokens")+" WHERE digest = %s AND expires_at > %s), "+
 			"(SELECT COUNT(*) FROM "+b.table(schema, "refresh_families")+" WHERE id = %s AND subject = %s AND revoked_at IS NULL), "+
 			"(SELECT version FROM "+b.table(schema, "token_subjects")+" WHERE subject = %s)", p...),
@@ -165,6 +173,34 @@ func (b bareSQL) read(ctx context.Context, d store.Digest) (k store.APIKey, err 
 		k.CreatedAt, err = time.Parse("2006-01-02 15:04:05.000000", string(at))
 	}
 	return k, err
+}
+
+func (b bareSQL) session(ctx context.Context, ref store.SessionRef) (s store.Session, err error) {
+	var digest []byte
+	var subject, identity, addr string
+	var times [4]any
+	err = b.bySession.QueryRowContext(ctx, ref.Token[:]).Scan(&digest, &s.Ref.Tag, &s.ID, &subject, &identity, &s.Data, &s.Revision, &s.Remember, &s.UserAgent, &addr,
+		&times[0], &times[1], &times[2], &times[3])
+	if err == nil {
+		err = json.Unmarshal([]byte(identity), &s.Identity)
+	}
+	for i, to := range []*time.Time{&s.CreatedAt, &s.SeenAt, &s.IdleUntil, &s.ExpiresAt} {
+		if err != nil {
+			break
+		}
+		switch at := times[i].(type) {
+		case time.Time:
+			*to = at
+		case string:
+			*to, err = time.Parse("2006-01-02 15:04:05.000000", at)
+		case []byte:
+			*to, err = time.Parse("2006-01-02 15:04:05.000000", string(at))
+		}
+	}
+	if err == nil && !s.Live(time.Now()) {
+		err = store.ErrNotFound
+	}
+	return s, err
 }
 
 func (b bareSQL) claim(ctx context.Context, d store.Digest, until time.Time) error {

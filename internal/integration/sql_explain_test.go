@@ -40,7 +40,7 @@ func TestEachStatementHasItsIndex(t *testing.T) {
 			}
 		}
 		t.Logf("%d statements explained", len(seen))
-		if len(seen) < 34 {
+		if len(seen) < 48 {
 			t.Errorf("only %d statements were seen: %v", len(seen), all)
 		}
 	})
@@ -83,12 +83,13 @@ func sayAll(t *testing.T, st *sqlstore.Store, r *sqlRecorder) {
 	}
 	ok(st.ClaimOnce(ctx, "jti", store.DigestOf("new"), now.Add(time.Hour), now))
 	sayTokens(t, st)
+	saySessions(t, st)
 	// Run deletes first and waits then.
 	run, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- st.Run(run) }()
-	for _, table := range []string{"once", "revoked_tokens", "refresh_families"} {
+	for _, table := range []string{"once", "revoked_tokens", "refresh_families", "sessions"} {
 		for !r.heard("DELETE", "authn_"+table) && run.Err() == nil {
 			<-time.After(10 * time.Millisecond)
 		}
@@ -141,6 +142,44 @@ func sayTokens(t *testing.T, st *sqlstore.Store) {
 	want(nil, st.ExpireSigningKey(ctx, next.ID, now))
 }
 
+// saySessions is sayAll for store.Sessions.
+func saySessions(t *testing.T, st *sqlstore.Store) {
+	t.Helper()
+	ctx := t.Context()
+	s, old, second := raceSession("say", 1), raceSession("say", 1), raceSession("say", 1)
+	now := s.CreatedAt
+	old.ID, old.Ref.Token, old.CreatedAt = "old", store.DigestOf("say old"), now.Add(-time.Hour)
+	second.ID, second.Ref.Token, second.CreatedAt = "second", store.DigestOf("say second"), now.Add(time.Minute)
+	_, err := st.SessionByRef(ctx, s.Ref, now)
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	err = errors.Join(
+		st.CreateSession(ctx, old, store.SessionRef{}, 0, 0, now),
+		st.CreateSession(ctx, s, store.SessionRef{}, 0, 0, now),
+		st.CreateSession(ctx, second, s.Ref, 1, 0, now),
+		st.TouchSession(ctx, second.Ref, now.Add(time.Hour), now),
+		st.UpdateSessionData(ctx, second.Ref, 1, nil, now),
+		st.RotateSession(ctx, second.Ref, rotationOf(second, "say third"), now),
+		st.CreateSession(ctx, s, store.SessionRef{}, 0, 0, now),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.UpdateSessionData(ctx, s.Ref, 7, nil, now); !errors.Is(err, store.ErrConflict) {
+		t.Fatal(err)
+	}
+	ss, next, err := st.ListSessions(ctx, s.Identity.Subject, store.Page{Limit: 1}, now)
+	if err != nil || len(ss) != 1 || next == "" {
+		t.Fatal(ss, next, err)
+	}
+	_, _, err = st.ListSessions(ctx, s.Identity.Subject, store.Page{Limit: 1, Cursor: next}, now)
+	err = errors.Join(err, st.RevokeSession(ctx, s.Identity.Subject, s.ID, now), st.DeleteSession(ctx, s.Ref), st.RevokeSessionsOf(ctx, s.Identity.Subject, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // heard reports whether a statement that contains both words was said.
 func (r *sqlRecorder) heard(a, b string) bool {
 	r.mu.Lock()
@@ -186,6 +225,9 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 		"INSERT INTO " + table("refresh_families") + " (id, tag, subject, client_id, identity, scopes, audience, confirm, version, generation, key_id, rotated_at, idle_until, expires_at) SELECT " +
 			id + ", 't', " + owner + ", 'c', '{}', '[]', '[]', '', 1, 1, 'k', " + days("30") + ", " + days("n % 1000 - 995") + ", " + days("n % 1000 - 1000") + " FROM " + series,
 		"INSERT INTO " + table("token_subjects") + " (subject, version) SELECT " + id + ", 1 FROM " + series,
+		"INSERT INTO " + table("sessions") + " (digest, tag, id, subject, identity, data, revision, remember, user_agent, addr, created_at, seen_at, idle_until, expires_at) SELECT " +
+			digest + ", 't', " + id + ", " + owner + ", '{}', " + digest + ", 1, 1 = 0, '', '', " + days("30") + ", " + days("20") + ", " + days("n % 1000 - 995") + ", " + days("n % 1000 - 1000") + " FROM " + series,
+		"INSERT INTO " + table("session_subjects") + " (subject) SELECT " + id + " FROM " + series,
 		"INSERT INTO " + table("signing_keys") + " (id, position, algorithm, public_key, sealed_key, created_at, sign_from, expires_at) SELECT " +
 			id + ", n, 'a', " + digest + ", " + digest + ", " + days("10000 - n") + ", " + days("10000 - n") + ", " + days("10000 - n") + " FROM " + series,
 	} {
@@ -193,7 +235,7 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
-	for _, name := range []string{"api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys"} {
+	for _, name := range []string{"api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects"} {
 		if _, err := db.ExecContext(t.Context(), fmt.Sprintf(analyze, table(name))); err != nil {
 			t.Fatal(err)
 		}

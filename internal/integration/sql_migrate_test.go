@@ -66,6 +66,9 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 			if err := st.CreateFamily(t.Context(), raceFamily("ann", 1)); err != nil {
 				t.Errorf("prefix %q: %v", prefix, err)
 			}
+			if s := raceSession("ann", 1); st.CreateSession(t.Context(), s, store.SessionRef{}, 0, 0, now) != nil || !alive(t, st, s.Ref) {
+				t.Errorf("prefix %q: there is no session", prefix)
+			}
 			if err := st.AddSigningKey(t.Context(), raceSigningKey("ring", 1, 0), "", time.Time{}); err != nil {
 				t.Errorf("prefix %q: %v", prefix, err)
 			}
@@ -103,7 +106,7 @@ func TestOpenMigrates(t *testing.T) {
 		open() // again, with nothing to do
 
 		// A table is gone, and the versions do not say so.
-		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "schema"} {
+		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "schema"} {
 			exec("DROP TABLE " + b.table(schema, name))
 			if err := st.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "call Store.Open") {
 				t.Errorf("Check without %s: %v", name, err)
@@ -120,6 +123,9 @@ func TestOpenMigrates(t *testing.T) {
 				t.Errorf("without %s: %v", name, err)
 			}
 			if _, err := st.TokenRevoked(t.Context(), raceToken(name, 1), now); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+			if err := st.CreateSession(t.Context(), raceSession(name, 1), store.SessionRef{}, 0, 0, now); err != nil {
 				t.Errorf("without %s: %v", name, err)
 			}
 			if _, err := st.ListSigningKeys(t.Context(), now); err != nil {
@@ -177,6 +183,8 @@ func TestMissingTableNamesOpen(t *testing.T) {
 		_, revoked := st.TokenRevoked(t.Context(), raceToken("ann", 1), now)
 		_, advance := st.AdvanceFamily(t.Context(), raceFamily("ann", 1).Ref, raceAdvance(1, 0, 0))
 		_, ring := st.ListSigningKeys(t.Context(), now)
+		session := raceSession("ann", 1)
+		_, verify := st.SessionByRef(t.Context(), session.Ref, now)
 		for name, err := range map[string]error{
 			"APIKeyByDigest":   read,
 			"RecordAPIKeyUses": use,
@@ -186,6 +194,10 @@ func TestMissingTableNamesOpen(t *testing.T) {
 			"AdvanceFamily":    advance,
 			"CreateFamily":     st.CreateFamily(t.Context(), raceFamily("ann", 1)),
 			"ListSigningKeys":  ring,
+			"SessionByRef":     verify,
+			"CreateSession":    st.CreateSession(t.Context(), session, store.SessionRef{}, 0, 0, now),
+			"TouchSession":     st.TouchSession(t.Context(), session.Ref, now, now),
+			"RevokeSessionsOf": st.RevokeSessionsOf(t.Context(), "ann", ""),
 			"Check":            st.Check(t.Context()),
 			"Run":              st.Run(t.Context()),
 		} {

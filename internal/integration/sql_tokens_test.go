@@ -303,7 +303,7 @@ func TestRunDeletesOldTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		ahead = 25*time.Hour + 30*time.Minute
-		sweepOnce(t, st, db, b, schema)
+		sweepOnce(t, st, db, b, schema, "refresh_families")
 		want := map[string]int{"revoked_tokens": 1, "refresh_families": 1, "token_subjects": 3}
 		for name, n := range want {
 			var rows int
@@ -321,15 +321,16 @@ func TestRunDeletesOldTokens(t *testing.T) {
 	})
 }
 
-// sweepOnce runs the first round of Run, whose last table it knows by.
-func sweepOnce(t *testing.T, st *sqlstore.Store, db *sql.DB, b sqlBackend, schema string) {
+// sweepOnce runs the first round of Run until it has left one row of a table,
+// after those that come before it.
+func sweepOnce(t *testing.T, st *sqlstore.Store, db *sql.DB, b sqlBackend, schema, table string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- st.Run(ctx) }()
 	for rows := 2; rows > 1 && ctx.Err() == nil; {
-		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+b.table(schema, "refresh_families")).Scan(&rows); err != nil {
+		if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+b.table(schema, table)).Scan(&rows); err != nil {
 			t.Error(err)
 		}
 	}

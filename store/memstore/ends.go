@@ -28,10 +28,12 @@ func (h *byEnd[R]) move(r R, end time.Time) {
 	heap.Fix(h, r.ends().place)
 }
 
-// sweep takes out a few that ended over a day before now, and reports whether
-// there may be more.
-func (h *byEnd[R]) sweep(now time.Time, gone func(r R)) (more bool) {
-	before := now.Add(-margin)
+// remove takes r out, which is there.
+func (h *byEnd[R]) remove(r R) { heap.Remove(h, r.ends().place) }
+
+// sweep takes out a few that ended before then, and reports whether there may
+// be more.
+func (h *byEnd[R]) sweep(before time.Time, gone func(r R)) (more bool) {
 	for range sweepStep {
 		if len(*h) == 0 || !(*h)[0].ends().end.Before(before) {
 			return false

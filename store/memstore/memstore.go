@@ -6,12 +6,14 @@
 // services whose credentials may end with the process. Since says since when
 // it remembers.
 //
-// It is bounded and never evicts: when a concern has Config.MaxRecords, what
-// inserts answers [store.ErrFull].
+// It is bounded: when a concern has Config.MaxRecords, what inserts answers
+// [store.ErrFull]. Only anonymous sessions are evicted, the oldest first, when
+// a session needs the room; sessions that have expired go before them.
 package memstore
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-go/authn/store"
@@ -20,8 +22,8 @@ import (
 // Config of New. The zero Config is good.
 type Config struct {
 	// MaxRecords bounds each concern; of tokens, those that are revoked, the
-	// families and the subjects whose version has moved on. Defaults to
-	// 1 000 000.
+	// families and the subjects whose version has moved on; of sessions, these
+	// and the subjects whose sessions were revoked. Defaults to 1 000 000.
 	MaxRecords int
 	// ClockOffset is added to the store's own clock, for tests. nil adds
 	// nothing.
@@ -40,6 +42,7 @@ const (
 // concurrent use.
 type Store struct {
 	apiKeys
+	sessions
 	tokens
 	signingKeys
 	once
@@ -60,6 +63,7 @@ func New(cfg Config) *Store {
 	s := &Store{cfg: cfg}
 	s.start = s.now()
 	s.apiKeys.init(cfg.MaxRecords)
+	s.sessions.init(cfg.MaxRecords, s.now)
 	s.tokens.init(cfg.MaxRecords, s.now)
 	s.signingKeys.init(cfg.MaxRecords, s.now)
 	s.once.init(cfg.MaxRecords, s.now)
@@ -73,6 +77,15 @@ func (s *Store) now() time.Time {
 		now = now.Add(s.cfg.ClockOffset())
 	}
 	return now
+}
+
+// take counts one more in n, if there is room.
+func take(n *atomic.Int64, max int64) error {
+	if n.Add(1) > max {
+		n.Add(-1)
+		return store.ErrFull
+	}
+	return nil
 }
 
 // Since is when New was called.
@@ -90,6 +103,7 @@ func (s *Store) Run(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
+		s.sessions.sweepAll(margin)
 		s.tokens.sweepAll()
 		s.signingKeys.sweep()
 		s.once.sweepAll()

@@ -87,7 +87,7 @@ func (o *once) claim(key claimKey, until, now time.Time) error {
 // sweep deletes a few of s's claims that ended over a day ago, and reports
 // whether there may be more.
 func (o *once) sweep(s *onceShard) bool {
-	return s.byEnd.sweep(o.now(), func(c *claim) {
+	return s.byEnd.sweep(o.now().Add(-margin), func(c *claim) {
 		delete(s.claims, c.key)
 		o.n.Add(-1)
 	})

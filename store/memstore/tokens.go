@@ -64,15 +64,6 @@ func (s *subjectShard) version(subject string) subjectVersion {
 	return subjectVersion{n: 1}
 }
 
-// take counts one more in n, if there is room.
-func (k *tokens) take(n *atomic.Int64) error {
-	if n.Add(1) > k.max {
-		n.Add(-1)
-		return store.ErrFull
-	}
-	return nil
-}
-
 // TokenRevoked is of store.Tokens, as are the methods below.
 func (k *tokens) TokenRevoked(_ context.Context, t store.TokenRef, now time.Time) (string, error) {
 	digest := t.Digest()
@@ -117,7 +108,7 @@ func (k *tokens) revoke(t store.TokenRef, until time.Time) error {
 		return nil
 	}
 	k.sweep(s)
-	if err := k.take(&k.nRevoked); err != nil {
+	if err := take(&k.nRevoked, k.max); err != nil {
 		return err
 	}
 	r := &revokedToken{digest: digest, ending: ending{end: until}}
@@ -144,7 +135,7 @@ func (k *tokens) RevokeTokensOf(_ context.Context, subject string) error {
 	defer s.mu.Unlock()
 	v, ok := s.versions[subject]
 	if !ok {
-		if err := k.take(&k.nVersions); err != nil {
+		if err := take(&k.nVersions, k.max); err != nil {
 			return err
 		}
 		v.n = 1
@@ -160,12 +151,12 @@ func (k *tokens) RevokeTokensOf(_ context.Context, subject string) error {
 // sweep deletes a few of s's tokens and families that ended over a day ago, by
 // the store's clock, and reports whether there may be more.
 func (k *tokens) sweep(s *subjectShard) (more bool) {
-	now := k.now()
-	moreTokens := s.revokedByEnd.sweep(now, func(r *revokedToken) {
+	before := k.now().Add(-margin)
+	moreTokens := s.revokedByEnd.sweep(before, func(r *revokedToken) {
 		delete(s.revoked, r.digest)
 		k.nRevoked.Add(-1)
 	})
-	moreFamilies := s.families.sweep(now, func(row *familyRow) {
+	moreFamilies := s.families.sweep(before, func(row *familyRow) {
 		row.gone = true
 		k.familyByID.remove(row.family.Ref.ID)
 		k.nFamilies.Add(-1)

@@ -29,8 +29,7 @@ func endOf(f *store.RefreshFamily) time.Time {
 
 // CreateFamily is of store.Tokens, as are the methods below.
 func (k *tokens) CreateFamily(_ context.Context, f store.RefreshFamily) error {
-	f.Identity = *f.Identity.Clone()
-	f.Identity.VerifiedAt, f.Identity.Credential = time.Time{}, nil
+	f.Identity = kept(f.Identity)
 	f.Scopes, f.Audience = slices.Clone(f.Scopes), slices.Clone(f.Audience)
 	err := k.insert(f)
 	if errors.Is(err, store.ErrFull) { // what may go may lie in other shards
@@ -48,7 +47,7 @@ func (k *tokens) insert(f store.RefreshFamily) error {
 		return store.ErrConflict
 	}
 	k.sweep(s)
-	if err := k.take(&k.nFamilies); err != nil {
+	if err := take(&k.nFamilies, k.max); err != nil {
 		return err
 	}
 	row := &familyRow{shard: s, family: f, ending: ending{end: endOf(&f)}}

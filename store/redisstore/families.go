@@ -9,13 +9,6 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
-// families are the keys that scripts of families are called with; of the second
-// see [Store.declared].
-func (s *Store) families(tag string) []string {
-	base := s.ofTag(tag)
-	return []string{base, base + "-"}
-}
-
 // CreateFamily answers ErrExists of the families of one tag: IDs are random,
 // and a cluster cannot look into all slots.
 func (s *Store) CreateFamily(ctx context.Context, f store.RefreshFamily) error {
@@ -30,7 +23,7 @@ func (s *Store) CreateFamily(ctx context.Context, f store.RefreshFamily) error {
 	args := slices.Concat([]any{
 		f.Ref.ID, f.Subject, f.Version, micros(f.ExpiresAt), s.clockOffset().Microseconds(), call,
 	}, row)
-	answer, err := createFamilyScript.Run(ctx, s.client, s.families(f.Ref.Tag), args...).Result()
+	answer, err := createFamilyScript.Run(ctx, s.client, s.declaredOf(f.Ref.Tag), args...).Result()
 	if err != nil {
 		return failed("create a refresh family", err)
 	}
@@ -62,7 +55,7 @@ func (s *Store) AdvanceFamily(ctx context.Context, ref store.FamilyRef, a store.
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := s.deny(ctx, advanceFamilyScript, s.families(ref.Tag),
+	answer, err := s.deny(ctx, advanceFamilyScript, s.declaredOf(ref.Tag),
 		ref.ID, a.Generation, a.ClientID, a.Confirm, a.KeyID,
 		max(a.Grace, 0).Microseconds(), max(a.Idle, 0).Microseconds(), s.clockOffset().Microseconds(),
 		newCall(), callMemory.Milliseconds())
@@ -87,7 +80,7 @@ func (s *Store) RevokeFamily(ctx context.Context, ref store.FamilyRef, now time.
 	if err := checkRef(ref); err != nil {
 		return err
 	}
-	answer, err := s.deny(ctx, revokeFamilyScript, s.families(ref.Tag), ref.ID, micros(now))
+	answer, err := s.deny(ctx, revokeFamilyScript, s.declaredOf(ref.Tag), ref.ID, micros(now))
 	if err != nil {
 		return failed("revoke a refresh family", err)
 	}

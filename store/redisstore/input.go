@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gatehouse-go/authn/store"
@@ -18,6 +19,7 @@ const (
 	maxPurpose = 64
 	maxKeyID   = 16
 	maxKeyPart = 16 << 10
+	maxData    = 64 << 10
 
 	tagLength = 8 // of a store.TagOf
 )
@@ -68,14 +70,17 @@ func checkKey(k store.APIKey) error {
 	return nil
 }
 
-// checkRef answers that what cannot be created is not there. The tag chooses the
-// slot, so it must have no braces.
-func checkRef(ref store.FamilyRef) error {
-	err := checkText("the id", ref.ID, maxID)
-	if len(ref.Tag) != tagLength || strings.ContainsAny(ref.Tag, "{}") {
-		err = errors.Join(err, errors.New("the tag is none"))
+// checkTag: the tag chooses the slot, so it must have no braces.
+func checkTag(tag string) error {
+	if len(tag) != tagLength || strings.ContainsAny(tag, "{}") {
+		return errors.New("the tag is none")
 	}
-	if err != nil {
+	return nil
+}
+
+// checkRef answers that what cannot be created is not there.
+func checkRef(ref store.FamilyRef) error {
+	if err := errors.Join(checkText("the id", ref.ID, maxID), checkTag(ref.Tag)); err != nil {
 		return fmt.Errorf("authn/redisstore: %w: %w", store.ErrNotFound, err)
 	}
 	return nil
@@ -124,6 +129,62 @@ func checkAdvance(a store.FamilyAdvance) error {
 		return errors.New("authn/redisstore: FamilyAdvance.Generation is counted from 1")
 	}
 	return nil
+}
+
+// checkSessionRef is checkRef of a session.
+func checkSessionRef(ref store.SessionRef) error {
+	if err := checkTag(ref.Tag); err != nil {
+		return fmt.Errorf("authn/redisstore: %w: %w", store.ErrNotFound, err)
+	}
+	return nil
+}
+
+// checkSession is checkKey of a session.
+func checkSession(n store.Session) error {
+	subject := n.Identity.Subject
+	err := errors.Join(checkText("Session.ID", n.ID, maxID), checkText("Session.Identity.Subject", subject, maxOwner),
+		checkText("Session.UserAgent", n.UserAgent, maxShown), checkTag(n.Ref.Tag))
+	switch {
+	case err != nil:
+		return fmt.Errorf("authn/redisstore: %w", err)
+	case n.ID == "":
+		return errors.New("authn/redisstore: Session.ID is empty")
+	case subject != "" && n.Ref.Tag != store.TagOf(subject):
+		return errors.New("authn/redisstore: Session.Ref.Tag is not of its subject")
+	case n.Revision < 1:
+		return errors.New("authn/redisstore: Session.Revision is counted from 1")
+	case n.CreatedAt.IsZero() || n.SeenAt.IsZero():
+		return errors.New("authn/redisstore: Session.CreatedAt or SeenAt is zero")
+	}
+	return errors.Join(checkData(n.Data), checkEnds(n.IdleUntil, n.ExpiresAt))
+}
+
+func checkData(data []byte) error {
+	if len(data) > maxData {
+		return fmt.Errorf("authn/redisstore: Session.Data has %d bytes, over %d", len(data), maxData)
+	}
+	return nil
+}
+
+func checkEnds(idle, expires time.Time) error {
+	switch {
+	case idle.IsZero() || expires.IsZero():
+		return errors.New("authn/redisstore: Session.IdleUntil or ExpiresAt is zero")
+	case idle.After(expires):
+		return errors.New("authn/redisstore: Session.IdleUntil is after ExpiresAt")
+	}
+	return nil
+}
+
+// checkRotation is checkSession of what changes.
+func checkRotation(next store.SessionRotation) error {
+	if err := checkText("SessionRotation.Identity.Subject", next.Identity.Subject, maxOwner); err != nil {
+		return fmt.Errorf("authn/redisstore: %w", err)
+	}
+	if next.SeenAt.IsZero() {
+		return errors.New("authn/redisstore: SessionRotation.SeenAt is zero")
+	}
+	return checkEnds(next.IdleUntil, next.ExpiresAt)
 }
 
 // checkSigningKey is checkKey of a signing key.

@@ -22,8 +22,8 @@
 //	<prefix>{<prefix>apikeys}…            API keys, all of them: one slot
 //	<prefix>{<prefix>signingkeys}         signing keys: one hash
 //	<prefix>{once:<purpose>:<digest>}     claims, a key each: over all slots
-//	<prefix>{<tag>}…                      tokens and refresh families of the
-//	                                      subjects with this [store.TagOf]
+//	<prefix>{<tag>}…                      tokens, refresh families and sessions of
+//	                                      the subjects with this [store.TagOf]
 //
 // API keys are found by digest and capped by owner, so they cannot be spread:
 // one shard of a cluster bears all their load, and its memory is their limit:
@@ -34,16 +34,21 @@
 // all other methods of API keys are outages until it has arrived: a script
 // would see only a part of the keys. Move it when nobody needs to revoke. While
 // another slot moves, the tokens of its subjects (one of 16384) cannot be
-// verified, nor refreshed, for the same reason. Signing keys are one key, which
-// is here or there.
+// verified, nor refreshed, for the same reason. Sessions of theirs are read, but
+// not begun, changed or ended. Signing keys are one key, which is here or there.
 //
 // The ID of a family is unique among the subjects of one tag, which is all that
 // a slot can know. It is random, and found by its tag, so that does not matter.
 //
+// A session is read by one GET. It takes about 1 kB and its data, all of which
+// each change writes again. RevokeSessionsOf is one script, which takes some 10 ms
+// for a thousand sessions; other calls wait for it.
+//
 // API keys have no TTL and are never deleted. Nor is a subject's version, which
-// there is from its first RevokeTokensOf on. A signing key that ended over a day
-// ago is deleted when the next one is added. The TTL of a claim, a revoked token
-// and a family is a day longer than these are good (over 200 years count as
+// there is from its first RevokeTokensOf on, nor when RevokeSessionsOf was called
+// last. A signing key that ended over a day
+// ago is deleted when the next one is added. The TTL of a claim, a revoked token,
+// a family and a session is a day longer than these are good (over 200 years count as
 // 200), so that it does not matter which of two clocks is right. A family takes
 // about 1.2 kB. Nothing is found by KEYS or SCAN.
 //
@@ -63,9 +68,10 @@
 // minutes. Set appendonly yes, and appendfsync always if no denial may be lost.
 //
 // When memory is full, Redis with maxmemory-policy noeviction refuses new
-// records, which is [store.ErrFull]. To it a use of a refresh token and a token
-// that is revoked by its ID are such. All other revoking still works: keys,
-// families, all tokens of a subject, signing keys. Other policies delete
+// records, which is [store.ErrFull]. To it a use of a refresh token, a token
+// that is revoked by its ID, and all that a session has written are such. All
+// other revoking still works: keys, families, sessions, all tokens of a subject,
+// signing keys. So does logging out. Other policies delete
 // records: Open and Check refuse them, but for Config.InsecureAllowEviction.
 // Set it on replicas, too: theirs counts once a failover has promoted them, and
 // Check does not see it before.
@@ -95,15 +101,17 @@ type Config struct {
 	// Defaults to "authn:".
 	KeyPrefix string
 	// Wait is how many replicas must have a denial (a claim, a revocation, a
-	// rotation, the use of a refresh token) before it is answered. If fewer have it within a second, the
-	// call is an outage; the denial may hold nevertheless. Open and Check refuse
+	// rotation, the use of a refresh token, a login, a logout) before it is
+	// answered. If fewer have it within a second, the call is an outage; the
+	// denial may hold nevertheless. Open and Check refuse
 	// a primary that has fewer. 0: a failover may lose it.
 	Wait int
 	// InsecureAllowEviction accepts a maxmemory-policy other than noeviction.
 	// When memory is full, Redis then deletes claims, so that what is good once
-	// is good again, and revocations of tokens; with allkeys-… also versions of
-	// subjects, by which all their tokens are revoked, and the index by which the
-	// keys of an owner are.
+	// is good again, revocations of tokens, and the indexes by which the sessions
+	// of a subject are revoked; with allkeys-… also versions of subjects, by
+	// which all their tokens are, when their sessions were, and the index by which
+	// the keys of an owner are.
 	InsecureAllowEviction bool
 	// ClockOffset is added to the server's clock, for tests. nil adds nothing.
 	ClockOffset func() time.Duration
@@ -132,6 +140,7 @@ var (
 	_ store.Store       = (*Store)(nil)
 	_ store.Tokens      = (*Store)(nil)
 	_ store.SigningKeys = (*Store)(nil)
+	_ store.Sessions    = (*Store)(nil)
 )
 
 // New is a store in Redis. It connects to nothing; Open does.

@@ -51,6 +51,24 @@ var (
 	addSigningKey string
 	//go:embed scripts/expire_signing_key.lua
 	expireSigningKey string
+	//go:embed scripts/sessions.lua
+	sessions string
+	//go:embed scripts/create_session.lua
+	createSession string
+	//go:embed scripts/rotate_session.lua
+	rotateSession string
+	//go:embed scripts/update_session_data.lua
+	updateSessionData string
+	//go:embed scripts/touch_session.lua
+	touchSession string
+	//go:embed scripts/delete_session.lua
+	deleteSession string
+	//go:embed scripts/revoke_session.lua
+	revokeSession string
+	//go:embed scripts/revoke_sessions_of.lua
+	revokeSessionsOf string
+	//go:embed scripts/list_sessions.lua
+	listSessions string
 
 	createAPIKeyScript         = redis.NewScript(common + createAPIKey)
 	readAPIKeyScript           = redis.NewScript(common + readAPIKey)
@@ -69,6 +87,14 @@ var (
 	tokenVersionScript         = redis.NewScript(tokenVersion)
 	addSigningKeyScript        = redis.NewScript(clock + addSigningKey)
 	expireSigningKeyScript     = redis.NewScript(expireSigningKey)
+	createSessionScript        = redis.NewScript(clock + sessions + createSession)
+	rotateSessionScript        = redis.NewScript(clock + sessions + rotateSession)
+	updateSessionDataScript    = redis.NewScript(sessions + updateSessionData)
+	touchSessionScript         = redis.NewScript(clock + sessions + touchSession)
+	deleteSessionScript        = redis.NewScript(sessions + deleteSession)
+	revokeSessionScript        = redis.NewScript(sessions + revokeSession)
+	revokeSessionsOfScript     = redis.NewScript(clock + sessions + revokeSessionsOf)
+	listSessionsScript         = redis.NewScript(sessions + listSessions)
 )
 
 const (

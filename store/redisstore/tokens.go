@@ -11,6 +11,13 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
+// declaredOf are the keys that scripts of a tag are called with; of the second
+// see [Store].
+func (s *Store) declaredOf(tag string) []string {
+	base := s.ofTag(tag)
+	return []string{base, base + "-"}
+}
+
 // ofTag begins the names of all keys of the subjects that share a tag: they lie
 // in one slot.
 func (s *Store) ofTag(tag string) string { return s.cfg.KeyPrefix + "{" + tag + "}" }

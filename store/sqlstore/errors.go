@@ -38,10 +38,17 @@ func (d Dialect) passing(err error) bool {
 	return says(err, "database is locked", "database table is locked", "database schema is locked")
 }
 
-// exists reports whether err is MySQL's for a unique key that is there
-// already. The others have ON CONFLICT.
+// exists reports whether err is of a unique key that is there already. On
+// PostgreSQL it ends the host's transaction, so that an INSERT says ON CONFLICT
+// instead, where the dialect has that.
 func (d Dialect) exists(err error) bool {
-	return d == MySQL && mysqlNumber(err) == 1062
+	switch d {
+	case PostgreSQL:
+		return sqlState(err) == "23505" // unique_violation
+	case MySQL:
+		return mysqlNumber(err) == 1062
+	}
+	return says(err, "UNIQUE constraint failed")
 }
 
 // noTable reports whether err says that the schema is missing or too old.

@@ -35,7 +35,7 @@ func TestDriverErrorsAreToldApart(t *testing.T) {
 		{PostgreSQL, &pgxError{"42703"}, kinds{noTable: true}},
 		{PostgreSQL, &pgxError{"3F000"}, kinds{noSchema: true}},
 		{PostgreSQL, &pgxError{"42501"}, kinds{denied: true}},
-		{PostgreSQL, &pgxError{"23505"}, kinds{}},
+		{PostgreSQL, &pgxError{"23505"}, kinds{exists: true}},
 		{PostgreSQL, &pgxError{"25006"}, kinds{}},
 		{PostgreSQL, errors.New("database is locked"), kinds{}},
 		{MySQL, &mysqlError{Number: 1213}, kinds{passing: true}},
@@ -56,7 +56,7 @@ func TestDriverErrorsAreToldApart(t *testing.T) {
 		{SQLite, errors.New("database table is locked"), kinds{passing: true}},
 		{SQLite, errors.New("SQL logic error: no such table: authn_once (1)"), kinds{noTable: true}},
 		{SQLite, errors.New("unknown database nowhere"), kinds{noSchema: true}},
-		{SQLite, errors.New("UNIQUE constraint failed: authn_api_keys.id"), kinds{}},
+		{SQLite, errors.New("UNIQUE constraint failed: authn_api_keys.id"), kinds{exists: true}},
 		{SQLite, &mysqlError{Number: 1213}, kinds{}},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("a wrapper of the host's: %w", c.err)} {

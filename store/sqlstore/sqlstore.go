@@ -38,7 +38,8 @@
 // Leave rows of authn_token_subjects where they are. There is one for each
 // subject that ever logged in with refresh tokens or was revoked: without it
 // revoked tokens of the first version are good again, and its refresh tokens are
-// not.
+// not. A row of authn_session_subjects may go when its revoked_at is older than
+// any login takes.
 //
 // # What it promises
 //
@@ -98,8 +99,9 @@ const (
 type Store struct {
 	apiKeys
 	once
-	tokens
+	sessions
 	signingKeys
+	tokens
 	versions versions
 	sweeps   []sweep
 	db       *database
@@ -132,13 +134,15 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 	s := &Store{db: newDatabase(db, d, cfg)}
 	s.apiKeys.init(s.db)
 	s.once.init(s.db)
-	s.tokens.init(s.db)
+	s.sessions.init(s.db)
 	s.signingKeys.init(s.db)
+	s.tokens.init(s.db)
 	s.versions.init(s.db)
 	s.sweeps = []sweep{
 		s.db.sweep("delete old claims", "once", "purpose, digest", "ends_at"),
 		s.db.sweep("delete old token revocations", "revoked_tokens", "digest", "expires_at"),
 		s.db.sweep("delete old refresh families", "refresh_families", "id", "idle_until"),
+		s.db.sweep("delete old sessions", "sessions", "digest", "idle_until"),
 	}
 	return s, nil
 }

@@ -26,6 +26,7 @@ var brokenStores = slices.Concat(
 	brokenReads, brokenNames, brokenCreates, brokenCaps, brokenLists, brokenRotations,
 	brokenRevocations, brokenUses, brokenWarnings, brokenTokens, brokenVersions, brokenFamilies, brokenAdvances,
 	brokenSigningKeys, brokenOnces, brokenLives,
+	brokenSessions, brokenLogins, brokenSessionReads, brokenSessionWrites, brokenSessionLists, brokenSessionRaces,
 )
 
 // oddStores are right, or are not what Run is for; they show what it says.
@@ -132,7 +133,7 @@ func TestEveryCaseCatchesSomething(t *testing.T) {
 			t.Errorf("no broken store shows what %s is for", c[1])
 		}
 	}
-	if !strings.Contains(output, "tested: APIKeys, Tokens, SigningKeys, Once, Store\n") || strings.Contains(output, "not implemented") || strings.Contains(output, "--- SKIP") {
+	if !strings.Contains(output, "tested: APIKeys, Sessions, Tokens, SigningKeys, Once, Store\n") || strings.Contains(output, "not implemented") || strings.Contains(output, "--- SKIP") {
 		t.Errorf("the suite left something out for a store that promises everything:\n%s", output)
 	}
 }
@@ -141,7 +142,7 @@ func TestEveryCaseCatchesSomething(t *testing.T) {
 func TestMissingConcernsAreNamed(t *testing.T) {
 	t.Parallel()
 	output, passed := runSuite(t, "one concern", "")
-	if !passed || !strings.Contains(output, "tested: Once\n") || !strings.Contains(output, "not implemented: APIKeys, Tokens, SigningKeys, Store\n") {
+	if !passed || !strings.Contains(output, "tested: Once\n") || !strings.Contains(output, "not implemented: APIKeys, Sessions, Tokens, SigningKeys, Store\n") {
 		t.Errorf("a store of claims alone, passed %v:\n%s", passed, output)
 	}
 	if strings.Contains(output, "TestBrokenStore/APIKeys") {
@@ -165,14 +166,14 @@ func TestFixedClockSkipsVisibly(t *testing.T) {
 	if !passed {
 		t.Errorf("the suite failed:\n%s", output)
 	}
-	for _, name := range []string{"APIKeys/dead_keys_stay", "Tokens/grace_ends", "SigningKeys/cleaning_spares_signing_keys", "Once/cleaning_spares_live_claims"} {
+	for _, name := range []string{"APIKeys/dead_keys_stay", "Sessions/cleaning_spares_sessions", "Tokens/grace_ends", "SigningKeys/cleaning_spares_signing_keys", "Once/cleaning_spares_live_claims"} {
 		if !strings.Contains(output, "--- SKIP: TestBrokenStore/"+name+" ") ||
 			!strings.Contains(said(output, name), "the store's clock cannot be moved: the machine's clock is fixed") {
 			t.Errorf("want %s skipped, with the reason:\n%s", name, output)
 		}
 	}
-	if n := strings.Count(output, "--- SKIP"); n != 20 {
-		t.Errorf("%d cases were skipped, want 20", n)
+	if n := strings.Count(output, "--- SKIP"); n != 27 {
+		t.Errorf("%d cases were skipped, want 27", n)
 	}
 }
 

@@ -22,11 +22,13 @@ type edited struct {
 	keys     edits[store.APIKey]
 	families edits[store.RefreshFamily]
 	ring     edits[store.SigningKey]
+	sessions edits[store.Session]
 
 	mu      sync.Mutex
-	owners  map[string]string          // by the ID of an API key
-	refs    map[string]store.FamilyRef // by the ID of a family
-	revoked map[string]int64           // calls of RevokeTokensOf, by subject
+	owners  map[string]string              // by the ID of an API key
+	refs    map[string]store.FamilyRef     // by the ID of a family
+	revoked map[string]int64               // calls of RevokeTokensOf, by subject
+	tokens  map[store.Digest]store.Session // all that were created, as they were, by each token
 }
 
 // edits say how records are read, by ID.
@@ -64,6 +66,7 @@ func newEdited(offset func() time.Duration) *edited {
 		Store:  memstore.New(memstore.Config{ClockOffset: offset}),
 		offset: offset,
 		owners: make(map[string]string), refs: make(map[string]store.FamilyRef), revoked: make(map[string]int64),
+		tokens: make(map[store.Digest]store.Session),
 	}
 }
 

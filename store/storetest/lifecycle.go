@@ -68,11 +68,16 @@ func tenMayOpenAtOnce(t *testing.T, s lifecycle) {
 func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	now := today()
 	keys, _ := s.(store.APIKeys)
+	sessions, _ := s.(store.Sessions)
 	tokens, _ := s.(store.Tokens)
 	ring, _ := s.(store.SigningKeys)
 	once, _ := s.(store.Once)
 	if keys != nil {
 		create(t, keys, newKey("ann", "kept", now))
+	}
+	if sessions != nil {
+		createSessions(t, sessions, newSession("ann", "kept", now), newSession("bob", "revoked", now))
+		revokeSessionsOf(t, sessions, "bob", "")
 	}
 	if tokens != nil {
 		createFamilies(t, tokens, newFamily("ann", "kept", now))
@@ -88,6 +93,11 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	must(t, s.Open(t.Context()), "Open")
 	if keys != nil {
 		wantKey(t, read(t, keys, "ann", "kept"), newKey("ann", "kept", now))
+	}
+	if sessions != nil {
+		wantSession(t, sessions, newSession("ann", "kept", now), now, "it was there before Open")
+		noSession(t, sessions, newSession("bob", "revoked", now), now, "it was revoked before Open")
+		wantLogin(t, sessions, "bob", time.Hour, now, store.ErrConflict)
 	}
 	if tokens != nil {
 		wantUnchanged(t, tokens, newFamily("ann", "kept", now))

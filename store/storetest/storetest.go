@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T, offset func() time.Duration) any,
 	t.Helper()
 	concerns := []concern{
 		concernOf[store.APIKeys]("APIKeys", apiKeyCases()),
+		concernOf[store.Sessions]("Sessions", sessionCases()),
 		concernOf[store.Tokens]("Tokens", tokenCases()),
 		concernOf[store.SigningKeys]("SigningKeys", signingKeyCases()),
 		concernOf[store.Once]("Once", onceCases()),

@@ -79,3 +79,27 @@ CREATE TABLE IF NOT EXISTS {signing_keys} (
 	UNIQUE KEY position (position),
 	KEY expires_at (expires_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS {sessions} (
+	digest     BINARY(32) NOT NULL PRIMARY KEY COMMENT 'of the cookie',
+	tag        VARBINARY(8) NOT NULL COMMENT 'of the subject, or random of nobody',
+	id         VARBINARY(64) NOT NULL COMMENT 'public, stays when the cookie changes',
+	subject    VARBINARY(255) NOT NULL COMMENT 'empty is nobody',
+	identity   MEDIUMTEXT NOT NULL COMMENT 'JSON object',
+	data       MEDIUMBLOB NOT NULL COMMENT 'JSON of the application, in UTF-8',
+	revision   BIGINT NOT NULL COMMENT 'of data',
+	remember   BOOLEAN NOT NULL COMMENT 'the cookie outlives the browser',
+	user_agent VARCHAR(255) NOT NULL,
+	addr       VARCHAR(255) NOT NULL,
+	created_at DATETIME(6) NOT NULL COMMENT 'UTC, as all times',
+	seen_at    DATETIME(6) NOT NULL,
+	idle_until DATETIME(6) NOT NULL,
+	expires_at DATETIME(6) NOT NULL,
+	KEY subject (subject, created_at, id),
+	KEY idle_until (idle_until)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS {session_subjects} (
+	subject    VARBINARY(255) NOT NULL PRIMARY KEY,
+	revoked_at DATETIME(6) NULL COMMENT 'UTC; when all sessions were revoked last: an older proof gives no new one'
+) ENGINE=InnoDB COMMENT='locked before the sessions of a subject are created, rotated or revoked: that makes them wait for each other';

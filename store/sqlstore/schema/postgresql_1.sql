@@ -86,3 +86,30 @@ CREATE TABLE IF NOT EXISTS {signing_keys} (
 );
 
 CREATE INDEX IF NOT EXISTS "{prefix}signing_keys_expires_at" ON {signing_keys} (expires_at);
+
+CREATE TABLE IF NOT EXISTS {sessions} (
+	digest     BYTEA PRIMARY KEY, -- of the cookie
+	tag        TEXT COLLATE "C" NOT NULL, -- of the subject, or random of nobody
+	id         TEXT COLLATE "C" NOT NULL, -- public, stays when the cookie changes
+	subject    TEXT COLLATE "C" NOT NULL, -- '' is nobody
+	identity   TEXT NOT NULL, -- JSON object
+	data       BYTEA NOT NULL, -- JSON of the application, in UTF-8
+	revision   BIGINT NOT NULL, -- of data
+	remember   BOOLEAN NOT NULL, -- the cookie outlives the browser
+	user_agent TEXT NOT NULL,
+	addr       TEXT NOT NULL,
+	created_at TIMESTAMPTZ NOT NULL,
+	seen_at    TIMESTAMPTZ NOT NULL,
+	idle_until TIMESTAMPTZ NOT NULL,
+	expires_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}sessions_subject" ON {sessions} (subject, created_at, id);
+
+CREATE INDEX IF NOT EXISTS "{prefix}sessions_idle_until" ON {sessions} (idle_until);
+
+-- A row is locked before the sessions of its subject are created, rotated or revoked: that makes them wait for each other.
+CREATE TABLE IF NOT EXISTS {session_subjects} (
+	subject    TEXT COLLATE "C" PRIMARY KEY,
+	revoked_at TIMESTAMPTZ -- when all sessions were revoked last: an older proof gives no new one
+);

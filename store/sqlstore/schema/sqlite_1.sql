@@ -86,3 +86,30 @@ CREATE TABLE IF NOT EXISTS {signing_keys} (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS {schema.}"{prefix}signing_keys_expires_at" ON "{prefix}signing_keys" (expires_at);
+
+CREATE TABLE IF NOT EXISTS {sessions} (
+	digest     BLOB NOT NULL PRIMARY KEY, -- of the cookie
+	tag        TEXT NOT NULL, -- of the subject, or random of nobody
+	id         TEXT NOT NULL, -- public, stays when the cookie changes
+	subject    TEXT NOT NULL, -- '' is nobody
+	identity   TEXT NOT NULL, -- JSON object
+	data       BLOB NOT NULL, -- JSON of the application, in UTF-8
+	revision   INTEGER NOT NULL, -- of data
+	remember   INTEGER NOT NULL, -- 1: the cookie outlives the browser
+	user_agent TEXT NOT NULL,
+	addr       TEXT NOT NULL,
+	created_at TEXT NOT NULL,
+	seen_at    TEXT NOT NULL,
+	idle_until TEXT NOT NULL,
+	expires_at TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}sessions_subject" ON "{prefix}sessions" (subject, created_at, id);
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}sessions_idle_until" ON "{prefix}sessions" (idle_until);
+
+-- A row is written to before the sessions of its subject are created, rotated or revoked, as in the other dialects.
+CREATE TABLE IF NOT EXISTS {session_subjects} (
+	subject    TEXT NOT NULL PRIMARY KEY,
+	revoked_at TEXT -- when all sessions were revoked last: an older proof gives no new one
+) STRICT, WITHOUT ROWID;

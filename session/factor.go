@@ -1,0 +1,68 @@
+package session
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/crossorigin"
+	"github.com/gatehouse-go/authn/store"
+)
+
+// AddFactor says that r's session has proven f: it does not owe f any longer,
+// and f counts as proven at f.At for authn.Within. The token changes; the ID
+// and the data stay, and so does the end, but that a session whose last owed
+// factor this is begins its Absolute now. It answers who it is then.
+//
+// Errors are *[authn.Error]s: one that wraps [authn.ErrNoCredential] when there
+// is no live session, or another request has just changed its token; 403 for a
+// request of another site; anything else is an outage. It is of
+// [authn.FactorAdder].
+func (m *Manager) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Factor) (*authn.Identity, error) {
+	if f.Name == "" || f.At.IsZero() {
+		return nil, fault("AddFactor of a Factor without Name or At")
+	}
+	if e := crossorigin.Check(m.cfg.CrossOrigin, r); e != nil {
+		return nil, m.log.Refusal(r, e)
+	}
+	token := m.current(w, r)
+	if token == "" {
+		return nil, authn.NoCredential("no session")
+	}
+	now, ref := m.cfg.Now(), refOf(token)
+	s, e := m.read(r.Context(), ref, now)
+	switch {
+	case e != nil:
+		return nil, m.log.Refusal(r, e)
+	case s.Identity.Subject == "":
+		return nil, authn.NoCredential("no login")
+	}
+	owed := len(s.Identity.Pending) > 0
+	s.Identity = *s.Identity.WithFactor(f)
+	s.SeenAt = micros(now)
+	s.IdleUntil = earlier(micros(now.Add(m.idle(s.Remember))), s.ExpiresAt)
+	if owed && len(s.Identity.Pending) == 0 {
+		m.extend(&s, s.SeenAt)
+	}
+	token = newToken(ref.Tag)
+	value, err := m.seal(token)
+	if err != nil {
+		return nil, m.failed(r, err)
+	}
+	s.Ref = refOf(token)
+	err = m.st.RotateSession(r.Context(), ref, store.SessionRotation{
+		Token: s.Ref.Token, Identity: s.Identity, SeenAt: s.SeenAt, IdleUntil: s.IdleUntil, ExpiresAt: s.ExpiresAt,
+	}, s.SeenAt)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, authn.NoCredential("revoked or rotated meanwhile")
+	case err != nil:
+		return nil, m.failed(r, err)
+	}
+	m.setCookie(w, r, value, &s)
+	m.log.Send(r.Context(), authn.Event{
+		Kind: authn.EventFactorProven, Subject: s.Identity.Subject, SubjectKind: s.Identity.Kind, CredentialID: s.ID,
+		Addr: authn.ClientOf(r).Addr, Reason: f.Name,
+	})
+	return m.identity(&s, now), nil
+}

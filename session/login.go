@@ -1,0 +1,185 @@
+package session
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/crossorigin"
+	"github.com/gatehouse-go/authn/store"
+)
+
+// LoginOptions of one login.
+type LoginOptions struct {
+	// Remember lets the session outlive the browser, for RememberIdle and
+	// RememberAbsolute.
+	Remember bool
+	// KeepData carries the data of r's session over, as it is when Login reads
+	// it: a basket that was filled before the login. Data of another subject is
+	// never carried.
+	KeepData bool
+}
+
+const (
+	maxSubject   = 255
+	maxUserAgent = 255
+)
+
+// Login starts a session in place of r's, with a new token, and answers id as
+// it stands in it: with what it owes in Pending. While it owes anything the
+// session lives for 10 min and is good for [Manager.AddFactor] only. It sets
+// the cookie, once, and Cache-Control: no-store.
+//
+// On an error r's session stays as it was and there is no new one. Errors are
+// *[authn.Error]s: 401 when everything of the subject was revoked after
+// id.VerifiedAt, 403 for a key and for a request of another site, 500 for a
+// mistake of the host's. Those of Owed stand; anything else is an outage.
+func (m *Manager) Login(w http.ResponseWriter, r *http.Request, id *authn.Identity, o LoginOptions) (*authn.Identity, error) {
+	if e := checkIdentity(id); e != nil {
+		return nil, e
+	}
+	if e := crossorigin.Check(m.cfg.CrossOrigin, r); e != nil {
+		return nil, m.log.Refusal(r, e)
+	}
+	now := m.cfg.Now()
+	id = id.Clone()
+	id.Credential, id.CredentialID, id.ExpiresAt = nil, "", time.Time{} // those of the session
+	if err := m.owed(r, id); err != nil {
+		return nil, err
+	}
+	old, e := m.replaced(w, r, now)
+	if e != nil {
+		return nil, e
+	}
+	token := newToken(store.TagOf(id.Subject))
+	s := store.Session{
+		Ref: refOf(token), ID: newID(), Identity: *id, Data: []byte("{}"), Revision: 1, Remember: o.Remember,
+		UserAgent: userAgent(r), Addr: clientAddr(r),
+	}
+	m.begin(&s, now)
+	if o.KeepData && (old.Identity.Subject == "" || old.Identity.Subject == id.Subject) && len(old.Data) > 0 {
+		s.Data = old.Data
+	}
+	value, err := m.seal(token)
+	if err != nil {
+		return nil, m.failed(r, err)
+	}
+	proofAge := m.cfg.Now().Sub(id.VerifiedAt) // now: Owed and the store may have taken long
+	err = m.st.CreateSession(r.Context(), s, old.Ref, m.cfg.MaxPerSubject, proofAge, micros(now))
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		e := authn.Refused("revoked during the login", err)
+		e.About = about(&s)
+		return nil, m.log.Refusal(r, e)
+	case err != nil:
+		return nil, m.failed(r, err)
+	}
+	m.setCookie(w, r, value, &s)
+	m.send(r, authn.EventLogin, &s)
+	return m.identity(&s, now), nil
+}
+
+// begin sets the times of a session that starts now.
+func (m *Manager) begin(s *store.Session, now time.Time) {
+	now = micros(now)
+	s.CreatedAt, s.SeenAt = now, now
+	m.extend(s, now)
+}
+
+// extend sets the ends: near ones while a factor is owed.
+func (m *Manager) extend(s *store.Session, now time.Time) {
+	s.ExpiresAt = now.Add(m.absolute(s.Remember))
+	if len(s.Identity.Pending) > 0 {
+		s.ExpiresAt = earlier(s.ExpiresAt, now.Add(pendingFor))
+	}
+	s.IdleUntil = earlier(now.Add(m.idle(s.Remember)), s.ExpiresAt)
+}
+
+func checkIdentity(id *authn.Identity) *authn.Error {
+	switch {
+	case id == nil:
+		return fault("Login of a nil Identity")
+	case id.Kind == authn.KindKey:
+		return authn.Forbidden("a key does not become a session", nil)
+	case id.Kind != authn.KindUser && id.Kind != authn.KindClient:
+		return fault("Login of an Identity of kind %v", id.Kind)
+	case !isName(id.Subject):
+		return fault("Login of a Subject that is not 1 to %d bytes of UTF-8 without NUL", maxSubject)
+	case id.VerifiedAt.IsZero():
+		return fault("Login of an Identity without VerifiedAt: set it before the proof is looked at, as authn.User does")
+	}
+	return nil
+}
+
+// isName reports whether stores take s for a subject or an ID.
+func isName(s string) bool {
+	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+}
+
+// owed adds to id.Pending what Owed says.
+func (m *Manager) owed(r *http.Request, id *authn.Identity) error {
+	if m.cfg.Owed == nil {
+		return nil
+	}
+	names, err := m.cfg.Owed(r.Context(), r, id.Clone())
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !slices.Contains(id.Pending, name) {
+			id.Pending = append(id.Pending, name)
+		}
+	}
+	return nil
+}
+
+// replaced is the session that a login ends, the zero one if there is none.
+func (m *Manager) replaced(w http.ResponseWriter, r *http.Request, now time.Time) (store.Session, *authn.Error) {
+	token := m.current(w, r)
+	if token == "" {
+		return store.Session{}, nil
+	}
+	s, e := m.read(r.Context(), refOf(token), now)
+	if e != nil && e.Status >= http.StatusInternalServerError {
+		return store.Session{}, m.log.Refusal(r, e)
+	}
+	if e != nil {
+		return store.Session{}, nil
+	}
+	return s, nil
+}
+
+// userAgent is what a page of devices shows.
+func userAgent(r *http.Request) string {
+	s := strings.ToValidUTF8(strings.ReplaceAll(r.UserAgent(), "\x00", ""), "")
+	for len(s) > maxUserAgent {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return s
+}
+
+// clientAddr is as stores keep it.
+func clientAddr(r *http.Request) netip.Addr { return authn.ClientOf(r).Addr.Unmap().WithZone("") }
+
+// about is whom a refusal is about.
+func about(s *store.Session) *authn.Identity {
+	return &authn.Identity{Subject: s.Identity.Subject, Kind: s.Identity.Kind, CredentialID: s.ID}
+}
+
+// failed is the outage that err is, and sends its event.
+func (m *Manager) failed(r *http.Request, err error) *authn.Error {
+	return m.log.Refusal(r, outage(err))
+}
+
+// send is an event about s.
+func (m *Manager) send(r *http.Request, kind authn.EventKind, s *store.Session) {
+	m.log.Send(r.Context(), authn.Event{
+		Kind: kind, Subject: s.Identity.Subject, SubjectKind: s.Identity.Kind, CredentialID: s.ID, Addr: authn.ClientOf(r).Addr,
+	})
+}

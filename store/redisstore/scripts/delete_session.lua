@@ -1,0 +1,3 @@
+-- ARGV: token.
+if not delete(ARGV[1]) then rewrite() end
+return 'ok'

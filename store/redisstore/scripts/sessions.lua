@@ -1,0 +1,111 @@
+-- What the scripts of sessions share; it is put before each of them.
+--
+-- KEYS[1] is the beginning of all keys of a tag, and ends with it. KEYS[2] is
+-- not used; of both see common.lua. Below them lie
+--   session:<token>            the row, a string, so that one GET reads it:
+--                              SeenAt, IdleUntil, ExpiresAt and Revision of 20
+--                              characters each; the login and the Identity,
+--                              before each its length in bytes and a colon; Data
+--   session-list:<subject>     sorted set of places, in the order of bytes: 20
+--                              digits that grow with CreatedAt, and the ID
+--   session-ends:<subject>     sorted set of IDs, by when they end
+--   session-ids:<subject>      hash of IDs: the token, and the digits of the
+--                              place
+--   session-revoked:<subject>  see revoke_sessions_of.lua
+--   call:<call>                the answer of a call, for its replay
+--   wait                       see rewrite
+-- Of anonymous sessions, whose subject is "", there is only the row.
+local base = KEYS[1]
+
+local function row_of(token) return base .. 'session:' .. token end
+local function list_of(subject) return base .. 'session-list:' .. subject end
+local function ends_of(subject) return base .. 'session-ends:' .. subject end
+local function ids_of(subject) return base .. 'session-ids:' .. subject end
+local function revoked_of(subject) return base .. 'session-revoked:' .. subject end
+
+-- part reads a length, a colon and so many bytes, and where they end.
+local function part(text, at)
+  local n, from = text:match('^(%d+):()', at)
+  assert(n and from + n <= #text + 1, 'the row of a session is damaged')
+  return text:sub(from, from + n - 1), from + n
+end
+
+-- read is a session, false if it is not there. ends is its end as a number; all
+-- else is text, login and identity with their lengths.
+local function read(token)
+  local row = redis.call('GET', row_of(token))
+  if not row then return false end
+  local s = { seen = row:sub(1, 20), idle = row:sub(21, 40), expires = row:sub(41, 60), revision = row:sub(61, 80) }
+  local idle, expires = tonumber(s.idle), tonumber(s.expires)
+  assert(tonumber(s.seen) and idle and expires, 'the row of a session is damaged')
+  s.ends = math.min(idle, expires)
+  local login, identity_at = part(row, 81)
+  local _, data_at = part(row, identity_at)
+  s.login, s.identity, s.data = row:sub(81, identity_at - 1), row:sub(identity_at, data_at - 1), row:sub(data_at)
+  local id_at
+  s.subject, id_at = part(login, 1)
+  s.id = part(login, id_at)
+  return s
+end
+
+local function live(s, now) return s and tonumber(now) < s.ends end
+
+-- entry is where an ID of a subject is: its token, and its place in the list.
+local function entry(subject, id)
+  local found = redis.call('HGET', ids_of(subject), id)
+  if not found then return false end
+  return found:sub(1, 64), found:sub(65) .. id
+end
+
+-- delete also deletes a damaged row; what it leaves in the indexes goes when
+-- its time is over. It says whether there was one.
+local function delete(token)
+  local ok, s = pcall(read, token)
+  local there = redis.call('DEL', row_of(token)) == 1
+  if ok and s and s.subject ~= '' then
+    local listed, place = entry(s.subject, s.id)
+    if listed == token then
+      redis.call('ZREM', list_of(s.subject), place)
+      redis.call('ZREM', ends_of(s.subject), s.id)
+      redis.call('HDEL', ids_of(s.subject), s.id)
+    end
+  end
+  return there
+end
+
+-- drop deletes by ID, without a look at the row.
+local function drop(subject, id)
+  local token, place = entry(subject, id)
+  if token then
+    redis.call('DEL', row_of(token))
+    redis.call('ZREM', list_of(subject), place)
+    redis.call('HDEL', ids_of(subject), id)
+  end
+  redis.call('ZREM', ends_of(subject), id)
+end
+
+-- outlive keeps the indexes for at least ttl: that of their longest session.
+local function outlive(subject, ttl)
+  for _, key in ipairs({ list_of(subject), ends_of(subject), ids_of(subject) }) do
+    if redis.call('PTTL', key) < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+  end
+end
+
+-- remember is for the replay of a call that has taken effect. Then done says
+-- so, whatever happened since. Both write, for WAIT, see rewrite; done of what
+-- is not remembered does not, or the script would go on when memory is full.
+local function remember(call, ms) redis.call('SET', base .. 'call:' .. call, 'ok', 'PX', ms) end
+
+local function done(call, ms)
+  local memory = base .. 'call:' .. call
+  return redis.call('EXISTS', memory) == 1 and redis.call('PEXPIRE', memory, ms) == 1
+end
+
+-- rewrite is for a call that changes nothing and is answered as if it did: WAIT
+-- counts the replicas that have this connection's last write, so there must be
+-- one. It goes through when memory is full: Redis refuses the first command
+-- that may need some, and none after a write.
+local function rewrite()
+  redis.call('DEL', base .. 'wait')
+  redis.call('SET', base .. 'wait', '1', 'PX', 60000)
+end
