@@ -18,13 +18,15 @@ import (
 )
 
 var peers = []string{
+	"github.com/alexedwards/scs/v2",
 	"github.com/auth0/go-jwt-middleware/v3",
 	"github.com/golang-jwt/jwt/v5",
+	"github.com/gorilla/sessions",
 	"github.com/labstack/echo/v4",
 	"github.com/lestrrat-go/jwx/v3",
 }
 
-func rows() []row { return slices.Concat(contract(), apiKeys(), tokens()) }
+func rows() []row { return slices.Concat(contract(), apiKeys(), tokens(), sessions()) }
 
 // sink is a ResponseWriter that costs nothing.
 type sink struct{ h http.Header }

@@ -17,7 +17,8 @@ import (
 
 // IssuerConfig of NewIssuer. Issuer and Audience are required.
 type IssuerConfig struct {
-	// Issuer is the iss of tokens: the URL of this service (RFC 8414 §2).
+	// Issuer is the iss of tokens: the URL of this service (RFC 8414 §2), https,
+	// or http of a loopback host.
 	Issuer string
 	// Audience is the aud of tokens: who they are for, by URL or name. A
 	// [Grant] may narrow it. Other services trust their own name only.

@@ -6,21 +6,25 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/internal/cookies"
+	"github.com/gatehouse-go/authn/internal/crossorigin"
 )
 
 // Adopt signs in who has a session of an older library, once. Put it outside
 // Require. For a request without a session of ours it asks from, which finds
 // the older one, ends it, so that it is adopted only once, and answers its user
 // with a VerifiedAt of now; [authn.ErrNoCredential] if there is none. The
-// request then goes on with the new session. Other errors of from, and those
-// of [Manager.Login], are answered by [authn.WriteError].
+// request then goes on with the new session. A request of another site is not
+// asked for one. Other errors of from, and those of [Manager.Login], are
+// answered by [authn.WriteError]; who fails there logs in again.
 func (m *Manager) Adopt(from func(w http.ResponseWriter, r *http.Request) (*authn.Identity, error)) func(http.Handler) http.Handler {
 	if from == nil {
 		panic("authn/session: Adopt with a nil func")
 	}
 	return func(next http.Handler) http.Handler {
+		mustHandler(next, "Adopt")
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if m.ours(r) {
+			// Another site must not even end the older one.
+			if m.ours(r) || crossorigin.Check(m.cfg.CrossOrigin, r) != nil {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -57,10 +61,8 @@ func (m *Manager) ours(r *http.Request) bool {
 // withNewCookie is r as the browser would send it after this response.
 func (m *Manager) withNewCookie(w http.ResponseWriter, r *http.Request) *http.Request {
 	next := r.Clone(r.Context())
-	for _, line := range w.Header()["Set-Cookie"] {
-		if c, err := http.ParseSetCookie(line); err == nil && c.Name == m.cookieName(r) {
-			cookies.Replace(next.Header, c.Name, c.Value)
-		}
+	if value, ok := cookies.Answered(w, m.cookieName(r)); ok {
+		cookies.Replace(next.Header, m.cookieName(r), value)
 	}
 	return next
 }

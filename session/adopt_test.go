@@ -112,7 +112,7 @@ func TestAdoptRefuses(t *testing.T) {
 		{"nil", gives(nil, nil), "GET", nil, "-", 500},
 		{"without proof", gives(unproven, nil), "GET", nil, "-", 500},
 		{"a key", gives(key, nil), "GET", nil, "-", 403},
-		{"another site", gives(w.user("ada"), nil), "POST", []string{"Sec-Fetch-Site", "cross-site"}, "-", 403},
+		{"another site", gives(w.user("ada"), nil), "POST", []string{"Sec-Fetch-Site", "cross-site"}, "-", 401},
 		{"owes a factor", gives(w.user("ada"), nil), "GET", nil, "-", 401},
 	} {
 		w.st.fail(c.fails, errDown)

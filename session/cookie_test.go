@@ -43,7 +43,7 @@ func TestCookieAttributes(t *testing.T) {
 		{"half a login", owed, false, "__Host-session; Path=/; HttpOnly; Secure; SameSite=Lax"},
 		{"strict", func(cfg *session.Config) { cfg.SameSite = http.SameSiteStrictMode }, false, "__Host-session; Path=/; HttpOnly; Secure; SameSite=Strict"},
 		{"default mode is Lax", func(cfg *session.Config) { cfg.SameSite = http.SameSiteDefaultMode }, false, "__Host-session; Path=/; HttpOnly; Secure; SameSite=Lax"},
-		{"named", func(cfg *session.Config) { cfg.CookieName = "sid" }, false, "sid; Path=/; HttpOnly; Secure; SameSite=Lax"},
+		{"named", func(cfg *session.Config) { cfg.CookieName = "__Host-sid" }, false, "__Host-sid; Path=/; HttpOnly; Secure; SameSite=Lax"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, c.change)
@@ -83,7 +83,7 @@ func TestMaxAgeIsTheDeadline(t *testing.T) {
 
 // S2: name and value are below 120 bytes, however the cookie is called.
 func TestCookieIsShort(t *testing.T) {
-	for _, name := range []string{"", strings.Repeat("x", 32)} {
+	for _, name := range []string{"", "__Host-" + strings.Repeat("x", 25)} {
 		w := newWorld(t, func(cfg *session.Config) { cfg.Keychain, cfg.CookieName = authn.GenerateKeychain(), name })
 		for n, value := range w.in("ada").cookies {
 			if size := len(n + "=" + value); size >= 120 {

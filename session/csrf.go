@@ -3,7 +3,6 @@ package session
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"html"
 	"html/template"
 	"mime"
 	"net/http"
@@ -32,13 +31,13 @@ func (m *Manager) CSRFToken(w http.ResponseWriter, r *http.Request) string {
 	if m.cfg.Keychain == nil {
 		return ""
 	}
+	w.Header().Set("Cache-Control", "no-store") // what shows it is one visitor's
 	of, ok := m.nextOwner(w, r)
 	if !ok {
 		value := randomText(16)
 		cookies.Set(w, &http.Cookie{ //nolint:gosec // G124: Secure but for development on loopback
 			Name: m.csrfCookie(r), Value: value, Path: "/", Secure: !m.insecure(r), HttpOnly: true, SameSite: m.cfg.SameSite,
 		})
-		w.Header().Set("Cache-Control", "no-store")
 		of = "cookie " + value
 	}
 	secret, err := m.cfg.Keychain.MAC(csrfPurpose, "", []byte(of))
@@ -54,7 +53,7 @@ func (m *Manager) CSRFToken(w http.ResponseWriter, r *http.Request) string {
 // CSRFField is a hidden field of a form with a [Manager.CSRFToken].
 func (m *Manager) CSRFField(w http.ResponseWriter, r *http.Request) template.HTML {
 	//nolint:gosec // G203: a token has nothing to escape
-	return template.HTML(`<input type="hidden" name="` + csrfField + `" value="` + html.EscapeString(m.CSRFToken(w, r)) + `">`)
+	return template.HTML(`<input type="hidden" name="` + csrfField + `" value="` + m.CSRFToken(w, r) + `">`)
 }
 
 // nextOwner is csrfOwner of the request that follows this response.

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"time"
 
@@ -27,9 +26,12 @@ type Info struct {
 // List is the live sessions of subject, newest first, a page at a time.
 // [store.ErrNotFound] for a cursor that names nothing.
 func (m *Manager) List(ctx context.Context, subject string, p store.Page) (infos []Info, next string, err error) {
+	if !isName(subject) {
+		return nil, "", nil
+	}
 	ss, next, err := m.st.ListSessions(ctx, subject, p, micros(m.cfg.Now()))
 	if err != nil {
-		return nil, "", storeError(err)
+		return nil, "", m.storeError(ctx, subject, err)
 	}
 	current := m.inContext(ctx)
 	infos = make([]Info, len(ss))
@@ -49,7 +51,7 @@ func (m *Manager) Revoke(ctx context.Context, subject, id string) error {
 		return store.ErrNotFound
 	}
 	if err := m.st.RevokeSession(ctx, subject, id, micros(m.cfg.Now())); err != nil {
-		return storeError(err)
+		return m.storeError(ctx, subject, err)
 	}
 	m.log.Send(ctx, authn.Event{Kind: authn.EventRevoked, Subject: subject, CredentialID: id, Reason: "session"})
 	return nil
@@ -75,20 +77,18 @@ func (m *Manager) revokeAll(ctx context.Context, subject, except, reason string)
 		return store.ErrNotFound
 	}
 	if err := m.st.RevokeSessionsOf(ctx, subject, except); err != nil {
-		err = storeError(err)
-		if e := authn.AsError(err); e.Status >= http.StatusInternalServerError {
-			m.log.Send(ctx, authn.Event{Kind: authn.EventOutage, Subject: subject, Reason: e.Reason, Err: e.Err})
-		}
-		return err
+		return m.storeError(ctx, subject, err)
 	}
 	m.log.Send(ctx, authn.Event{Kind: authn.EventRevoked, Subject: subject, Reason: reason})
 	return nil
 }
 
-// storeError is an outage, but for what the caller named wrongly.
-func storeError(err error) error {
+// storeError is an outage, and its event, but for what the caller named wrongly.
+func (m *Manager) storeError(ctx context.Context, subject string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return outage(err)
+	e := outage(err)
+	m.log.Send(ctx, authn.Event{Kind: authn.EventOutage, Subject: subject, Reason: e.Reason, Err: e.Err})
+	return e
 }

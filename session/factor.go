@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/cookies"
 	"github.com/gatehouse-go/authn/internal/crossorigin"
 	"github.com/gatehouse-go/authn/store"
 )
@@ -16,7 +17,8 @@ import (
 //
 // Errors are *[authn.Error]s: one that wraps [authn.ErrNoCredential] when there
 // is no live session, or another request has just changed its token; 403 for a
-// request of another site; anything else is an outage. It is of
+// request of another site, and for one that came in as somebody else, by
+// another method; anything else is an outage. It is of
 // [authn.FactorAdder].
 func (m *Manager) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Factor) (*authn.Identity, error) {
 	if f.Name == "" || f.At.IsZero() {
@@ -36,6 +38,9 @@ func (m *Manager) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Fact
 		return nil, m.log.Refusal(r, e)
 	case s.Identity.Subject == "":
 		return nil, authn.NoCredential("no login")
+	}
+	if m.othersProof(w, r, &s) {
+		return nil, m.log.Refusal(r, authn.Forbidden("another's proof", nil))
 	}
 	owed := len(s.Identity.Pending) > 0
 	s.Identity = *s.Identity.WithFactor(f)
@@ -65,4 +70,18 @@ func (m *Manager) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Fact
 		Addr: authn.ClientOf(r).Addr, Reason: f.Name,
 	})
 	return m.identity(&s, now), nil
+}
+
+// othersProof reports whether r was let in as somebody else than s: by a token
+// beside the cookie, say. Whose code was looked at is then not who would be
+// signed in.
+func (m *Manager) othersProof(w http.ResponseWriter, r *http.Request, s *store.Session) bool {
+	if _, ok := cookies.Answered(w, m.cookieName(r)); ok { // a login of this very response
+		return false
+	}
+	if _, ok := authn.FromContext(r.Context()); !ok {
+		return false
+	}
+	verified := m.inContext(r.Context())
+	return verified == nil || verified.ID != s.ID
 }

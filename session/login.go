@@ -111,7 +111,7 @@ func checkIdentity(id *authn.Identity) *authn.Error {
 	case !isName(id.Subject):
 		return fault("Login of a Subject that is not 1 to %d bytes of UTF-8 without NUL", maxSubject)
 	case id.VerifiedAt.IsZero():
-		return fault("Login of an Identity without VerifiedAt: set it before the proof is looked at, as authn.User does")
+		return fault("Login of an Identity without VerifiedAt: call authn.User before the proof is looked at")
 	}
 	return nil
 }

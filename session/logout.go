@@ -12,7 +12,8 @@ import (
 )
 
 // Logout ends r's session and takes the cookie away, also if another request
-// gives the session a new token meanwhile. That there is none is no error and
+// gives the session a new token after Logout, or Verify before it, has read it.
+// That there is none is no error and
 // costs no call of the store. On an error the session and the cookie
 // stay: 403 for a request of another site, or an outage.
 func (m *Manager) Logout(w http.ResponseWriter, r *http.Request) error {
@@ -41,6 +42,9 @@ func (m *Manager) end(r *http.Request, ref store.SessionRef) *authn.Error {
 	s, e := m.read(r.Context(), ref, m.cfg.Now())
 	if e != nil && e.Status >= http.StatusInternalServerError {
 		return m.log.Refusal(r, e)
+	}
+	if c := m.inContext(r.Context()); e != nil && c != nil && c.Ref == ref {
+		s, e = *c, nil // another request has changed its token since Verify
 	}
 	var err error
 	switch {

@@ -10,8 +10,11 @@ import (
 // Protect refuses requests that may change something and that another site
 // made, by 403, where nobody is signed in: on the pages of login and
 // registration. With RequireCSRFToken it wants the token, too. What other sites
-// are to post to, such as the callback of an identity provider, stays outside.
+// are to post to, such as the callback of an identity provider, stays outside; where
+// that calls Login, name its pattern by AddInsecureBypassPattern of
+// Config.CrossOrigin, since Login looks, too.
 func (m *Manager) Protect(next http.Handler) http.Handler {
+	mustHandler(next, "Protect")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := crossorigin.Check(m.cfg.CrossOrigin, r)
 		if e == nil {
@@ -23,4 +26,11 @@ func (m *Manager) Protect(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// mustHandler panics on nil when the route is built, not at each request.
+func mustHandler(next http.Handler, where string) {
+	if next == nil {
+		panic("authn/session: " + where + " with a nil Handler")
+	}
 }

@@ -3,7 +3,8 @@
 // authn.Require.
 //
 //	sessions, err := session.New(st, session.Config{})
-//	id, err := sessions.Login(w, r, authn.User("ada", "password", pwd), session.LoginOptions{}) // after the password
+//	id := authn.User("ada", "password", pwd) // before the password is looked at: a revocation since then voids the login
+//	id, err = sessions.Login(w, r, id, session.LoginOptions{})
 //	mux.Handle("GET /account", authn.Require(sessions)(account))
 //	err = sessions.Logout(w, r)
 //
@@ -51,7 +52,8 @@ const method = "session"
 
 // Config of New. The zero Config is safe.
 type Config struct {
-	// CookieName defaults to "__Host-session".
+	// CookieName begins with "__Host-", so that no other host of the domain can
+	// set one. Defaults to "__Host-session".
 	CookieName string
 	// Idle ends a session that was not used for so long, Absolute any. Default
 	// to 1 h and 24 h (NIST SP 800-63B-4 §2.2.3), at most 400 days.
@@ -74,8 +76,9 @@ type Config struct {
 	// Defaults to none.
 	CrossOrigin *http.CrossOriginProtection
 	// RequireCSRFToken also wants a token of [Manager.CSRFToken] in requests
-	// that may change something: for plain http, or where an audit asks for
-	// one. Verify and Protect ask for it, so that forms of visitors belong in
+	// that may change something: for browsers that send neither Sec-Fetch-Site
+	// nor Origin, or where an audit asks for one. Verify and Protect ask for it,
+	// so that what stands outside Require, login and logout among it, belongs in
 	// Protect. It needs the Keychain.
 	RequireCSRFToken bool
 	// ClearSiteData is sent at logout: "cache", "storage", "cookies". Defaults
@@ -83,7 +86,8 @@ type Config struct {
 	ClearSiteData []string
 	// InsecureDevelopmentCookie leaves Secure and __Host- away for requests to
 	// http://localhost or another loopback host, for clients that want https
-	// for such cookies. Other requests are not affected.
+	// for such cookies. Other requests are not affected. Never in production:
+	// behind a proxy every request may look like one.
 	InsecureDevelopmentCookie bool
 	// OnEvent gets logins, logouts, factors, revocations, refusals and outages.
 	OnEvent authn.EventFunc
@@ -122,7 +126,9 @@ var _ interface {
 	authn.Revoker
 } = (*Manager)(nil)
 
-// New refuses a Config that is unsafe or contradicts itself.
+// New refuses a Config that is unsafe or contradicts itself. Managers of one
+// store share its sessions: an admin site with rules of its own wants a store
+// (prefix, schema) of its own.
 func New(st store.Sessions, cfg Config) (*Manager, error) {
 	if st == nil {
 		return nil, errors.New("authn/session: New needs a store, such as memstore.New")
@@ -168,6 +174,8 @@ func (cfg Config) check() error {
 	switch {
 	case !isCookieName(cfg.CookieName):
 		return fmt.Errorf("Config.CookieName %.64q is no name of a cookie of up to 32 characters", cfg.CookieName)
+	case !strings.HasPrefix(cfg.CookieName, "__Host-"):
+		return fmt.Errorf("Config.CookieName %q does not begin with __Host-: another host of the domain could set it", cfg.CookieName)
 	case bareName(cfg.CookieName) == "" || bareName(cfg.CookieName) == bareName(csrfCookieName):
 		return fmt.Errorf("Config.CookieName %q is a prefix only, or the name of the cookie of CSRF tokens", cfg.CookieName)
 	case cfg.SameSite != http.SameSiteLaxMode && cfg.SameSite != http.SameSiteStrictMode:

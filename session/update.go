@@ -13,8 +13,9 @@ import (
 // updateTries bounds how often Update runs f against others that write.
 const updateTries = 20
 
-// Data is the data of r's session, for reading: as Verify read it, or else by
-// one read of the store. Without a session it is empty.
+// Data is the data of r's session, for reading: as Verify read it, whatever
+// was updated since, or else by one read of the store. Without a session it is
+// empty.
 func (m *Manager) Data(r *http.Request) (*Data, error) {
 	s := m.inContext(r.Context())
 	if s == nil {
@@ -31,7 +32,16 @@ func (m *Manager) Data(r *http.Request) (*Data, error) {
 		}
 		s = &found
 	}
-	return parseData(s.Data)
+	return m.parse(r, s)
+}
+
+// parse is s's data. What cannot be read is a damaged record, and an event.
+func (m *Manager) parse(r *http.Request, s *store.Session) (*Data, error) {
+	d, err := parseData(s.Data)
+	if err != nil {
+		return nil, m.failed(r, errors.Join(store.ErrDamaged, err))
+	}
+	return d, nil
 }
 
 // Update changes the data of r's session atomically: what another request
@@ -40,7 +50,9 @@ func (m *Manager) Data(r *http.Request) (*Data, error) {
 // changes nothing.
 //
 // A visitor without a session gets one that is nobody's: a basket before the
-// login. It is no credential, and sets the cookie. But in a request that
+// login. It is no credential, and sets the cookie; limit how often visitors may
+// do that. Where somebody may be signed in Update stands behind Require or
+// Optional: a visitor's that races a login may take its cookie. In a request that
 // somebody signed in to make, a session that has ended meanwhile stays ended:
 // the error then wraps [authn.ErrNoCredential].
 //
@@ -60,7 +72,7 @@ func (m *Manager) Update(w http.ResponseWriter, r *http.Request, f func(*Data) e
 		if try > 0 && s.Ref != ref { // it was there, and ended meanwhile
 			return authn.NoCredential("ended meanwhile")
 		}
-		d, err := parseData(s.Data)
+		d, err := m.parse(r, &s)
 		if err != nil {
 			return err
 		}

@@ -112,8 +112,9 @@ func (m *Manager) inContext(ctx context.Context) *store.Session {
 
 // Check asks whether the session in ctx still lives, for handlers that run for
 // long, such as a WebSocket's: every half a minute, say. If not, its error
-// wraps [authn.ErrNoCredential]; any other is an outage, or a ctx without a
-// session. It is no use of the session: that ends as if nobody asked.
+// wraps [authn.ErrNoCredential], also after a further factor or another login,
+// which change the token: let the client connect again. Any other is an outage,
+// or a ctx without a session. It is no use of the session: that ends as if nobody asked.
 func (m *Manager) Check(ctx context.Context) error {
 	s := m.inContext(ctx)
 	if s == nil {
