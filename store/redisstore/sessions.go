@@ -35,7 +35,8 @@ func (s *Store) CreateSession(ctx context.Context, n store.Session, replaces sto
 	}
 	answer, err := s.deny(ctx, createSessionScript, s.declaredOf(n.Ref.Tag),
 		newCall(), callMemory.Milliseconds(), n.Ref.Token.String(), n.ID, n.Identity.Subject, digitsOf(n.CreatedAt),
-		fixed(n.IdleUntil), fixed(n.ExpiresAt), here, max(most, 0), aged(proofAge), s.clockOffset().Microseconds(), micros(now), row)
+		fixed(n.IdleUntil), fixed(n.ExpiresAt), here, max(most, 0), aged(proofAge), s.clockOffset().Microseconds(), micros(now), row,
+		micros(time.Now().Add(s.clockOffset()-max(proofAge, 0))))
 	if err != nil {
 		return failed("create a session", err)
 	}

@@ -1,7 +1,7 @@
 -- ARGV: call, how long to remember it, token, ID, subject, digits of the place,
 -- IdleUntil, ExpiresAt, token that it replaces ("": none in this slot), most
--- live ones (0: any number), age of the proof, what to add to the clock, now,
--- row.
+-- live ones (0: any number), age of the proof as of sending, what to add to the
+-- clock, now, row, when the proof was by the caller's clock.
 local call, token, id, subject, digits = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local ends, expires, replaces = math.min(tonumber(ARGV[7]), tonumber(ARGV[8])), tonumber(ARGV[8]), ARGV[9]
 local max, clock_now, now = tonumber(ARGV[10]), clock(ARGV[12]), tonumber(ARGV[13])
@@ -13,7 +13,11 @@ if subject ~= '' then
   if record then
     local at = record:match('^(%d+) %w+$')
     assert(at, 'the revocation of sessions is damaged')
-    if tonumber(at) >= clock_now - ARGV[11] then return 'conflict' end
+    -- The age does not count the way here. The caller's clock does, if it is not
+    -- far off: it makes the proof older by a second at most, and never younger.
+    local proven = clock_now - ARGV[11]
+    proven = math.min(proven, math.max(tonumber(ARGV[15]), proven - 1000000))
+    if tonumber(at) >= proven then return 'conflict' end
   end
   other, stale = entry(subject, id)
   if other and other ~= replaces and redis.call('EXISTS', row_of(other)) == 1 then return 'exists' end
