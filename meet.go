@@ -45,3 +45,13 @@ func (rs Revokers) RevokeSubject(ctx context.Context, subject string) error {
 type FactorAdder interface {
 	AddFactor(w http.ResponseWriter, r *http.Request, f Factor) (*Identity, error)
 }
+
+// AttemptLimiter counts guesses before they are looked at: ratelimit.Attempts.
+type AttemptLimiter interface {
+	// Reserve takes one attempt at the account of subject, or, where that is "",
+	// at the one that name would have, or answers a 429 *Error. succeeded gives it
+	// back after a right guess and clears the account.
+	Reserve(r *http.Request, subject, name string) (succeeded func(context.Context) error, err error)
+	// Unlock ends all locks of subject: after a reset, and for operators.
+	Unlock(ctx context.Context, subject string) error
+}
