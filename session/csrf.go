@@ -35,9 +35,7 @@ func (m *Manager) CSRFToken(w http.ResponseWriter, r *http.Request) string {
 	of, ok := m.nextOwner(w, r)
 	if !ok {
 		value := randomText(16)
-		cookies.Set(w, &http.Cookie{ //nolint:gosec // G124: Secure but for development on loopback
-			Name: m.csrfCookie(r), Value: value, Path: "/", Secure: !m.insecure(r), HttpOnly: true, SameSite: m.cfg.SameSite,
-		})
+		m.writeCSRF(w, r, value, 0)
 		of = "cookie " + value
 	}
 	secret, err := m.cfg.Keychain.MAC(csrfPurpose, "", []byte(of))
@@ -81,6 +79,22 @@ func (m *Manager) csrfOwner(r *http.Request) (of string, ok bool) {
 		return "cookie " + value, true
 	}
 	return "", false
+}
+
+// clearCSRF takes a visitor's cookie away at a logout: the tokens of before the
+// login would be good again.
+func (m *Manager) clearCSRF(w http.ResponseWriter, r *http.Request) {
+	_, sent := cookies.Find(r.Header, m.csrfCookie(r))
+	if _, set := cookies.Answered(w, m.csrfCookie(r)); set || sent > 0 {
+		m.writeCSRF(w, r, "", -1)
+	}
+}
+
+func (m *Manager) writeCSRF(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
+	cookies.Set(w, &http.Cookie{ //nolint:gosec // G124: Secure but for development on loopback
+		Name: m.csrfCookie(r), Value: value, Path: "/", MaxAge: maxAge,
+		Secure: !m.insecure(r), HttpOnly: true, SameSite: m.cfg.SameSite,
+	})
 }
 
 // csrfCookie is that of a visitor's token.

@@ -281,6 +281,86 @@ func TestCSRFTokenChangesWithTheSession(t *testing.T) {
 	}
 }
 
+// S7, S16: a token of before a login or a logout is never good again: not the
+// visitor's while somebody is signed in, nor after that. The login sets one
+// cookie all the same.
+func TestVisitorsTokenEndsWithTheVisit(t *testing.T) {
+	for _, dev := range []bool{false, true} {
+		w := newWorld(t, func(cfg *session.Config) {
+			withTokens(authn.GenerateKeychain())(cfg)
+			cfg.InsecureDevelopmentCookie = dev
+		})
+		b, target := w.tab(), site+"/"
+		if dev {
+			target = "http://localhost/"
+		}
+		var before []string
+		refused := func(what string) {
+			t.Helper()
+			for i, token := range before {
+				if got := answer(w.Protect, b.requestTo(http.MethodPost, target, "X-CSRF-Token", token)).Code; got != http.StatusForbidden {
+					t.Errorf("%s: token %d of before: %d", what, i, got)
+				}
+			}
+		}
+		token := func(what string) {
+			t.Helper()
+			rec := httptest.NewRecorder()
+			token := w.CSRFToken(rec, b.requestTo(http.MethodGet, target))
+			b.take(rec)
+			if got := answer(w.Protect, b.requestTo(http.MethodPost, target, "X-CSRF-Token", token)).Code; got != http.StatusOK {
+				t.Errorf("%s: a new token: %d", what, got)
+			}
+			before = append(before, token)
+		}
+		for range 2 {
+			token("visitor")
+			rec := httptest.NewRecorder()
+			if _, err := w.Login(rec, b.requestTo(http.MethodPost, target), w.user("ada"), session.LoginOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			setCookie(t, rec) // fails unless it is one
+			b.take(rec)
+			refused("signed in")
+			token("signed in")
+			rec = httptest.NewRecorder()
+			if err := w.Logout(rec, b.requestTo(http.MethodPost, target)); err != nil {
+				t.Fatal(err)
+			}
+			b.take(rec)
+			if len(b.cookies) != 0 {
+				t.Errorf("Logout leaves %v", b.cookies)
+			}
+			refused("logged out")
+		}
+	}
+}
+
+// S16: a token that the page of the logout shows is good, and a visitor who
+// never had one gets no cookie taken away.
+func TestLogoutAndTheVisitorsCookie(t *testing.T) {
+	w := newWorld(t, withTokens(authn.GenerateKeychain()))
+	b := w.tab()
+	b.token()
+	b.begin(w.user("ada"), session.LoginOptions{})
+	rec, r := httptest.NewRecorder(), b.request(http.MethodPost)
+	if err := w.Logout(rec, r); err != nil {
+		t.Fatal(err)
+	}
+	token := w.CSRFToken(rec, r)
+	b.take(rec)
+	if got := answer(w.Protect, b.request(http.MethodPost, "X-CSRF-Token", token)).Code; got != http.StatusOK || len(b.cookies) != 1 {
+		t.Errorf("the logout's page: %d, cookies %v", got, b.cookies)
+	}
+	rec = httptest.NewRecorder()
+	if err := w.Logout(rec, w.in("ada").request(http.MethodPost)); err != nil {
+		t.Fatal(err)
+	}
+	if attributes, _ := setCookie(t, rec); !strings.HasPrefix(attributes, cookieName+"; ") {
+		t.Error(attributes)
+	}
+}
+
 // S16: a visitor's token is bound to a cookie of its own, and all forms of one
 // page are good.
 func TestCSRFTokensOfOnePage(t *testing.T) {

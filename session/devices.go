@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -17,6 +18,8 @@ type Info struct {
 	// UserAgent and Addr are of the login; Addr may be the zero Addr.
 	UserAgent string
 	Addr      netip.Addr
+	// Pending are the factors that half a login owes.
+	Pending []string
 	// SeenAt is up to a tenth of the idle time old.
 	CreatedAt, SeenAt, ExpiresAt time.Time
 	// Current is the one in ctx.
@@ -37,7 +40,7 @@ func (m *Manager) List(ctx context.Context, subject string, p store.Page) (infos
 	infos = make([]Info, len(ss))
 	for i, s := range ss {
 		infos[i] = Info{
-			ID: s.ID, UserAgent: s.UserAgent, Addr: s.Addr, CreatedAt: s.CreatedAt, SeenAt: s.SeenAt,
+			ID: s.ID, UserAgent: s.UserAgent, Addr: s.Addr, Pending: slices.Clone(s.Identity.Pending), CreatedAt: s.CreatedAt, SeenAt: s.SeenAt,
 			ExpiresAt: earlier(s.IdleUntil, s.ExpiresAt), Current: current != nil && current.ID == s.ID,
 		}
 	}

@@ -183,6 +183,98 @@ func TestMaxPerSubject(t *testing.T) {
 	}
 }
 
+// full has proven all that owes("otp") asks for.
+func (w *world) full(subject string) *authn.Identity {
+	return w.user(subject).WithFactor(authn.Factor{Name: "otp", At: w.clock.Now()})
+}
+
+// S9: who knows a password alone signs nobody out, whatever the cap is, and
+// keeps nobody out: half logins end each other only, beyond a hundred.
+func TestHalfLoginsEndNoFullOnes(t *testing.T) {
+	w := newWorld(t, func(cfg *session.Config) { cfg.MaxPerSubject, cfg.Owed = 2, owes("otp") })
+	var tabs []*tab
+	for range 2 {
+		b := w.tab()
+		b.begin(w.full("ada"), session.LoginOptions{})
+		tabs = append(tabs, b)
+		w.clock.advance(time.Second)
+	}
+	mine := w.in("ada")
+	for range 99 {
+		w.in("ada")
+	}
+	if n := len(w.live("ada")); n != 102 {
+		t.Errorf("%d sessions, want 2 and 100 halves", n)
+	}
+	if _, err := mine.factor("otp"); err != nil {
+		t.Fatalf("the user cannot go on: %v", err)
+	}
+	tabs[0].dead("the oldest beyond 2", "unknown, expired or revoked")
+	tabs[1].good("the newer")
+	if id := mine.good("the newest"); len(id.Pending) != 0 {
+		t.Errorf("it owes %q", id.Pending)
+	}
+	w.clock.advance(time.Second)
+	old := w.in("ada")
+	for range 100 {
+		w.clock.advance(time.Millisecond)
+		w.in("ada")
+	}
+	old.dead("the oldest half beyond 100", "unknown, expired or revoked")
+	tabs[1].good("the newer, after a hundred")
+	mine.good("the newest, after a hundred")
+}
+
+// S8, S9: a session counts for the cap when its last factor is paid, and not
+// again at a step-up.
+func TestStepUpEndsNobody(t *testing.T) {
+	w := newWorld(t, func(cfg *session.Config) { cfg.MaxPerSubject, cfg.Owed = 1, owes("otp", "hwk") })
+	first := w.in("ada")
+	for _, name := range []string{"otp", "hwk"} {
+		if _, err := first.factor(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, second := w.in("ada"), w.in("ada")
+	if _, err := second.factor("otp"); err != nil {
+		t.Fatal(err)
+	}
+	first.good("the other owes a factor yet")
+	other.good("another half login")
+	if _, err := first.factor("otp"); err != nil {
+		t.Fatal(err)
+	}
+	if id := second.good("half, after a step-up of the full one"); !slices.Equal(id.Pending, []string{"hwk"}) {
+		t.Errorf("it owes %q", id.Pending)
+	}
+	if _, err := second.factor("hwk"); err != nil {
+		t.Fatal(err)
+	}
+	first.dead("beyond 1", "unknown, expired or revoked")
+	second.good("the newest")
+}
+
+// S9: a list says which sessions are half logins, in a copy.
+func TestListShowsWhatIsOwed(t *testing.T) {
+	w := newWorld(t, func(cfg *session.Config) { cfg.Owed = owes("otp", "hwk") })
+	b := w.in("ada")
+	for _, want := range [][]string{{"otp", "hwk"}, {"hwk"}, nil} {
+		list, _, err := w.List(t.Context(), "ada", store.Page{})
+		if err != nil || len(list) != 1 || !slices.Equal(list[0].Pending, want) {
+			t.Fatalf("%+v, %v, want %q", list, err, want)
+		}
+		if len(want) > 0 {
+			list[0].Pending[0] = "nothing"
+			if got := b.good("").Pending; !slices.Equal(got, want) {
+				t.Fatalf("the list is the store's own: %q", got)
+			}
+			if _, err := b.factor(want[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // S9: Clear-Site-Data is sent at logout only if asked, and as configured.
 func TestClearSiteData(t *testing.T) {
 	for _, c := range []struct {

@@ -67,6 +67,11 @@ func TestEvents(t *testing.T) {
 		{"AddFactor, down", func(w *world, b *tab, _ context.Context) { w.st.fail("Rotate", errDown); _, _ = b.factor("otp") }, authn.EventOutage, "store", "*", false, true},
 		{"Update, down", func(w *world, b *tab, _ context.Context) { w.st.fail("Update", errDown); _ = b.update(add) }, authn.EventOutage, "store", "*", false, true},
 		{"RevokeSubject, down", func(w *world, b *tab, ctx context.Context) { w.st.fail("", errDown); _ = w.RevokeSubject(ctx, "ada") }, authn.EventOutage, "store", "*", false, false},
+		{"Login that owes", func(w *world, _ *tab, _ context.Context) {
+			id := w.user("ada")
+			id.Pending = []string{"otp", "hwk"}
+			w.tab().begin(id, session.LoginOptions{})
+		}, authn.EventLogin, "owes otp, hwk", "ada", true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, nil)

@@ -13,7 +13,8 @@ import (
 // AddFactor says that r's session has proven f: it does not owe f any longer,
 // and f counts as proven at f.At for authn.Within. The token changes; the ID
 // and the data stay, and so does the end, but that a session whose last owed
-// factor this is begins its Absolute now. It answers who it is then.
+// factor this is begins its Absolute now and counts for MaxPerSubject. It answers
+// who it is then.
 //
 // Errors are *[authn.Error]s: one that wraps [authn.ErrNoCredential] when there
 // is no live session, or another request has just changed its token; 403 for a
@@ -42,11 +43,11 @@ func (m *Manager) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Fact
 	if m.othersProof(w, r, &s) {
 		return nil, m.log.Refusal(r, authn.Forbidden("another's proof", nil))
 	}
-	owed := len(s.Identity.Pending) > 0
+	owed := s.Owes()
 	s.Identity = *s.Identity.WithFactor(f)
 	s.SeenAt = micros(now)
 	s.IdleUntil = earlier(micros(now.Add(m.idle(s.Remember))), s.ExpiresAt)
-	if owed && len(s.Identity.Pending) == 0 {
+	if owed && !s.Owes() {
 		m.extend(&s, s.SeenAt)
 	}
 	token = newToken(ref.Tag)
@@ -55,9 +56,13 @@ func (m *Manager) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Fact
 		return nil, m.failed(r, err)
 	}
 	s.Ref = refOf(token)
-	err = m.st.RotateSession(r.Context(), ref, store.SessionRotation{
+	next := store.SessionRotation{
 		Token: s.Ref.Token, Identity: s.Identity, SeenAt: s.SeenAt, IdleUntil: s.IdleUntil, ExpiresAt: s.ExpiresAt,
-	}, s.SeenAt)
+	}
+	if owed && !s.Owes() {
+		next.Max = m.cfg.MaxPerSubject
+	}
+	err = m.st.RotateSession(r.Context(), ref, next, s.SeenAt)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, authn.NoCredential("revoked or rotated meanwhile")

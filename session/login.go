@@ -35,7 +35,8 @@ const (
 // session lives for 10 min and is good for [Manager.AddFactor] only. It sets
 // the cookie, once, and Cache-Control: no-store.
 //
-// On an error r's session stays as it was and there is no new one. Errors are
+// On an error r's session stays as it was and there is no new one; if the store
+// fails between its two writes, r's session may have ended. Errors are
 // *[authn.Error]s: 401 when everything of the subject was revoked after
 // id.VerifiedAt, 403 for a key and for a request of another site, 500 for a
 // mistake of the host's. Those of Owed stand; anything else is an outage.
@@ -52,7 +53,7 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, id *authn.Identi
 	if err := m.owed(r, id); err != nil {
 		return nil, err
 	}
-	old, e := m.replaced(w, r, now)
+	old, byID, e := m.replaced(w, r, now)
 	if e != nil {
 		return nil, e
 	}
@@ -70,7 +71,11 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, id *authn.Identi
 		return nil, m.failed(r, err)
 	}
 	proofAge := m.cfg.Now().Sub(id.VerifiedAt) // now: Owed and the store may have taken long
-	err = m.st.CreateSession(r.Context(), s, old.Ref, m.cfg.MaxPerSubject, proofAge, micros(now))
+	most := m.cfg.MaxPerSubject
+	if s.Owes() {
+		most = maxPending
+	}
+	err = m.st.CreateSession(r.Context(), s, old.Ref, most, proofAge, micros(now))
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		e := authn.Refused("revoked during the login", err)
@@ -78,6 +83,12 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, id *authn.Identi
 		return nil, m.log.Refusal(r, e)
 	case err != nil:
 		return nil, m.failed(r, err)
+	}
+	if byID.ID != "" {
+		err := m.st.RevokeSession(r.Context(), byID.Identity.Subject, byID.ID, micros(now))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, m.failed(r, err)
+		}
 	}
 	m.setCookie(w, r, value, &s)
 	m.send(r, authn.EventLogin, &s)
@@ -94,7 +105,7 @@ func (m *Manager) begin(s *store.Session, now time.Time) {
 // extend sets the ends: near ones while a factor is owed.
 func (m *Manager) extend(s *store.Session, now time.Time) {
 	s.ExpiresAt = now.Add(m.absolute(s.Remember))
-	if len(s.Identity.Pending) > 0 {
+	if s.Owes() {
 		s.ExpiresAt = earlier(s.ExpiresAt, now.Add(pendingFor))
 	}
 	s.IdleUntil = earlier(now.Add(m.idle(s.Remember)), s.ExpiresAt)
@@ -138,20 +149,27 @@ func (m *Manager) owed(r *http.Request, id *authn.Identity) error {
 	return nil
 }
 
-// replaced is the session that a login ends, the zero one if there is none.
-func (m *Manager) replaced(w http.ResponseWriter, r *http.Request, now time.Time) (store.Session, *authn.Error) {
+// replaced is the session that a login ends, the zero one if there is none, and
+// somebody's that is to end by its ID besides: another request may give it a new
+// token after it was read, or has done so since Verify.
+func (m *Manager) replaced(w http.ResponseWriter, r *http.Request, now time.Time) (old, byID store.Session, e *authn.Error) {
 	token := m.current(w, r)
 	if token == "" {
-		return store.Session{}, nil
+		return old, byID, nil
 	}
 	s, e := m.read(r.Context(), refOf(token), now)
-	if e != nil && e.Status >= http.StatusInternalServerError {
-		return store.Session{}, m.log.Refusal(r, e)
+	switch {
+	case e == nil && s.Identity.Subject == "":
+		return s, byID, nil
+	case e == nil:
+		return s, s, nil
+	case e.Status >= http.StatusInternalServerError:
+		return old, byID, m.log.Refusal(r, e)
 	}
-	if e != nil {
-		return store.Session{}, nil
+	if c := m.inContext(r.Context()); c != nil && c.Ref == refOf(token) {
+		byID = *c
 	}
-	return s, nil
+	return old, byID, nil
 }
 
 // userAgent is what a page of devices shows.
@@ -177,9 +195,13 @@ func (m *Manager) failed(r *http.Request, err error) *authn.Error {
 	return m.log.Refusal(r, outage(err))
 }
 
-// send is an event about s.
+// send is an event about s: its Reason is what s owes, if it is half a login.
 func (m *Manager) send(r *http.Request, kind authn.EventKind, s *store.Session) {
-	m.log.Send(r.Context(), authn.Event{
+	e := authn.Event{
 		Kind: kind, Subject: s.Identity.Subject, SubjectKind: s.Identity.Kind, CredentialID: s.ID, Addr: authn.ClientOf(r).Addr,
-	})
+	}
+	if s.Owes() {
+		e.Reason = "owes " + strings.Join(s.Identity.Pending, ", ")
+	}
+	m.log.Send(r.Context(), e)
 }

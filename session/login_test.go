@@ -289,6 +289,55 @@ func TestTwoTabsLogIn(t *testing.T) {
 	}
 }
 
+// S7: a login ends the session that it replaces also under a token that another
+// request gives it meanwhile: after Login has read it, or Verify before it.
+func TestLoginEndsARotatedSession(t *testing.T) {
+	for _, subject := range []string{"ada", "eve"} {
+		for _, during := range []string{"Create", "Read"} {
+			w := newWorld(t, nil)
+			b := w.in("ada")
+			if err := b.update(add); err != nil {
+				t.Fatal(err)
+			}
+			r, rotated := b.signedIn(http.MethodPost), b.clone()
+			w.st.before = func(call string) {
+				if call != during || rotated.cookies[cookieName] != b.cookies[cookieName] {
+					return
+				}
+				if _, err := rotated.factor("otp"); err != nil {
+					t.Error(err)
+				}
+			}
+			rec := httptest.NewRecorder()
+			_, err := w.Login(rec, r, w.user(subject), session.LoginOptions{KeepData: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.st.reset()
+			b.take(rec)
+			rotated.dead(during+": the session under its new token", "unknown, expired or revoked")
+			if id := b.good(during); id.Subject != subject || during == "Read" && b.counted() != 0 {
+				t.Errorf("%s: %+v, count %d", during, id, b.counted())
+			}
+			if n := len(w.live("ada")) + len(w.live("eve")); n != 1 {
+				t.Errorf("%s: %d sessions", during, n)
+			}
+		}
+	}
+}
+
+// S7: when the old session cannot be ended, nobody gets a new one.
+func TestLoginThatCannotEndTheOldOne(t *testing.T) {
+	w := newWorld(t, nil)
+	b := w.in("ada")
+	w.st.fail("Revoke", errDown)
+	id, rec, err := b.login(w.user("ada"), session.LoginOptions{})
+	wantErr(t, "Login", err, http.StatusServiceUnavailable, "unavailable", "store")
+	if id != nil || len(rec.Header()) != 0 || len(w.events.Events(authn.EventLogin)) != 1 {
+		t.Errorf("%v, header %v", id, rec.Header())
+	}
+}
+
 // S7: data is carried over if asked, and never from one subject to another.
 func TestLoginCarriesData(t *testing.T) {
 	for _, c := range []struct {

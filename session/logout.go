@@ -11,11 +11,10 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
-// Logout ends r's session and takes the cookie away, also if another request
+// Logout ends r's session and takes its cookies away, also if another request
 // gives the session a new token after Logout, or Verify before it, has read it.
-// That there is none is no error and
-// costs no call of the store. On an error the session and the cookie
-// stay: 403 for a request of another site, or an outage.
+// That there is none is no error and costs no call of the store. On an error the
+// session and the cookies stay: 403 for a request of another site, or an outage.
 func (m *Manager) Logout(w http.ResponseWriter, r *http.Request) error {
 	if e := crossorigin.Check(m.cfg.CrossOrigin, r); e != nil {
 		return m.log.Refusal(r, e)
@@ -26,6 +25,7 @@ func (m *Manager) Logout(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	m.clearCookie(w, r)
+	m.clearCSRF(w, r)
 	if len(m.cfg.ClearSiteData) > 0 {
 		quoted := make([]string, len(m.cfg.ClearSiteData))
 		for i, what := range m.cfg.ClearSiteData {

@@ -65,7 +65,9 @@ type Config struct {
 	// signed out. Defaults to Lax.
 	SameSite http.SameSite
 	// MaxPerSubject is how many sessions a subject may have: a login beyond it
-	// ends the oldest. Defaults to 100.
+	// ends the oldest, when nothing is owed any longer. Half logins are counted
+	// apart, and end each other beyond 100: who knows a password alone signs nobody
+	// out. Defaults to 100.
 	MaxPerSubject int
 	// Keychain signs cookies, so that a forged one costs no call of the store.
 	// All instances share it. nil: they are not signed.
@@ -104,6 +106,9 @@ const (
 	maxAbsolute             = 400 * 24 * time.Hour // what browsers keep (RFC 6265bis §5.5)
 	minIdle                 = time.Minute
 	defaultMaxPerSubject    = 100
+	// maxPending is MaxPerSubject of half logins. It is none of the host's: with
+	// few, who knows the password could keep the user from ever paying the rest.
+	maxPending = 100
 	// pendingFor is how long half a login lasts.
 	pendingFor = 10 * time.Minute
 	// touchPart of the idle time passes before a use is written.

@@ -4,11 +4,10 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"net"
 	"net/http"
-	"strings"
 
 	"github.com/gatehouse-go/authn/internal/cookies"
+	"github.com/gatehouse-go/authn/internal/loopback"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -133,18 +132,7 @@ func (m *Manager) cookieName(r *http.Request) string {
 
 // insecure reports whether r may have a cookie for development.
 func (m *Manager) insecure(r *http.Request) bool {
-	if !m.cfg.InsecureDevelopmentCookie || r.TLS != nil {
-		return false
-	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return ip != nil && ip.IsLoopback()
+	return m.cfg.InsecureDevelopmentCookie && r.TLS == nil && loopback.Host(r.Host)
 }
 
 // setCookie gives value to the browser: for as long as s may last, if that is

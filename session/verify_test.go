@@ -50,7 +50,7 @@ func TestStoreTraffic(t *testing.T) {
 	wants("Data of the session in the context", "", func() { _, _ = w.Data(r) })
 	wants("Update", "Read Update", func() { _ = w.Update(httptest.NewRecorder(), r, add) })
 	wants("Check", "Read", func() { _ = w.Check(r.Context()) })
-	wants("Login again", "Read Create", func() { b.begin(w.user("ada"), session.LoginOptions{}) })
+	wants("Login again", "Read Create Revoke", func() { b.begin(w.user("ada"), session.LoginOptions{}) })
 	wants("AddFactor", "Read Rotate", func() { _, _ = b.factor("otp") })
 	wants("RevokeSubject", "RevokeOf", func() { _ = w.RevokeSubject(context.Background(), "ada") })
 	wants("AddFactor of nobody", "", func() { _, _ = nobody.factor("otp") })

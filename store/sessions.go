@@ -54,7 +54,14 @@ type SessionRotation struct {
 	// Identity is the same subject's.
 	Identity                     authn.Identity
 	SeenAt, IdleUntil, ExpiresAt time.Time
+	// Max caps the subject's sessions as CreateSession's max does, for the session
+	// as it then is: the last factor that it owed makes a half login a full one. 0
+	// is no cap.
+	Max int
 }
+
+// Owes reports whether s is half a login: it owes a factor.
+func (s Session) Owes() bool { return len(s.Identity.Pending) > 0 }
 
 // Sessions keeps sessions. Only live ones are found: a dead one is
 // [ErrNotFound], and no write brings one back.
@@ -65,14 +72,18 @@ type Sessions interface {
 	// revoked during the login. That the call waits, for a connection say, makes
 	// the proof no younger; a proofAge below 0 counts as 0. ErrExists when the
 	// Token is there. Beyond max live sessions of the subject the oldest others,
-	// by CreatedAt, then ID, are deleted (0: no cap). These, and replaces if it
-	// has another Tag, may be deleted one after the other, before CreateSession
-	// answers. proofAge and max are not looked at where s is anonymous.
+	// by CreatedAt, then ID, are deleted (0: no cap). Those that owe a factor
+	// (Identity.Pending) are counted apart from those that owe none, and only
+	// those go that are like s: who knows a password alone ends no full login.
+	// These, and replaces if it has another Tag, may be deleted one after the
+	// other, before CreateSession answers. proofAge and max are not looked at
+	// where s is anonymous.
 	CreateSession(ctx context.Context, s Session, replaces SessionRef, max int, proofAge time.Duration, now time.Time) error
 	// SessionByRef is the read of each request: one round trip.
 	SessionByRef(ctx context.Context, ref SessionRef, now time.Time) (Session, error)
 	// RotateSession gives the session of ref, which is live, a new token, and
-	// ends the old one. ErrExists when the new one is there.
+	// ends the old one; beyond next.Max others go. ErrExists when the new token is
+	// there.
 	RotateSession(ctx context.Context, ref SessionRef, next SessionRotation, now time.Time) error
 	// UpdateSessionData writes data and moves Revision on by one. ErrConflict
 	// when revision is not the current one.

@@ -80,6 +80,18 @@ func replaysOfSessions(t *testing.T, s, other *redisstore.Store, prefix string, 
 		p.loseWhile(t, 3, revoke, func() { wantErr(t, s.RotateSession(ctx, refAfter(n, next), last, now), nil) })
 		wantSession(t, other, refAfter(n, last), now, store.ErrNotFound)
 	})
+	t.Run("RotateSession at the cap", func(t *testing.T) {
+		half := redisSession("paid", "half", now)
+		half.Identity.Pending = []string{"otp"}
+		wantErr(t, redisLogin(ctx, other, half, none), nil)
+		create(t, "paid", "old")
+		next := redisRotation(half, "paid next")
+		next.Identity.Pending, next.Max = nil, 1
+		newest := redisSession("paid", "newest", now.Add(time.Second))
+		another := func() { wantErr(t, redisLogin(ctx, other, newest, none), nil) }
+		p.loseWhile(t, 3, another, func() { wantErr(t, s.RotateSession(ctx, half.Ref, next, now), nil) })
+		wantSessions(t, other, "paid", now, "newest", "half") // the replay ends none
+	})
 	t.Run("UpdateSessionData", func(t *testing.T) {
 		n := create(t, "flo", "n")
 		p.lose(t, 2, func() { wantErr(t, s.UpdateSessionData(ctx, n.Ref, 1, []byte("1"), now), nil) })

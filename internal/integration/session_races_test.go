@@ -358,12 +358,13 @@ func (s *sessionRace) checkFirst(t *testing.T) (good bool) {
 }
 
 // checkAfter is whether the token that the k-th got is good, in the other
-// process: unless the other deed ended it, too. Logout ends a session that was
-// there when it looked, also under a new token; both at once, it may look later.
+// process: unless the other deed ended it, too. Logout and Login end a session
+// that was there when they looked, also under a new token; both at once, they may
+// look later.
 func (s *sessionRace) checkAfter(t *testing.T, k int, listed map[string]session.Info) (good bool) {
 	t.Helper()
 	deed, other := s.deeds[k].name, s.deeds[1-k].name
-	loggedOut := deed == "AddFactor" && other == "Logout"
+	loggedOut := deed == "AddFactor" && (other == "Logout" || other == "Login")
 	id, err := s.processes[1-k].Verify(sessionRequest(s.after[k]))
 	if err != nil {
 		mayEnd := other == "RevokeSubject" || loggedOut
@@ -373,7 +374,7 @@ func (s *sessionRace) checkAfter(t *testing.T, k int, listed map[string]session.
 		return false
 	}
 	if loggedOut && s.order != 0 {
-		t.Errorf("%s: the new token outlives Logout", s.subject)
+		t.Errorf("%s: the new token outlives %s", s.subject, other)
 	}
 	if _, ok := listed[id.CredentialID]; !ok || id.Subject != s.subject {
 		t.Errorf("%s: %s gave %s of %s, listed: %v", s.subject, deed, id.CredentialID, id.Subject, ok)

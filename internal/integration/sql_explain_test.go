@@ -225,8 +225,8 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 		"INSERT INTO " + table("refresh_families") + " (id, tag, subject, client_id, identity, scopes, audience, confirm, version, generation, key_id, rotated_at, idle_until, expires_at) SELECT " +
 			id + ", 't', " + owner + ", 'c', '{}', '[]', '[]', '', 1, 1, 'k', " + days("30") + ", " + days("n % 1000 - 995") + ", " + days("n % 1000 - 1000") + " FROM " + series,
 		"INSERT INTO " + table("token_subjects") + " (subject, version) SELECT " + id + ", 1 FROM " + series,
-		"INSERT INTO " + table("sessions") + " (digest, tag, id, subject, identity, data, revision, remember, user_agent, addr, created_at, seen_at, idle_until, expires_at) SELECT " +
-			digest + ", 't', " + id + ", " + owner + ", '{}', " + digest + ", 1, 1 = 0, '', '', " + days("30") + ", " + days("20") + ", " + days("n % 1000 - 995") + ", " + days("n % 1000 - 1000") + " FROM " + series,
+		"INSERT INTO " + table("sessions") + " (digest, tag, id, subject, identity, pending, data, revision, remember, user_agent, addr, created_at, seen_at, idle_until, expires_at) SELECT " +
+			digest + ", 't', " + id + ", " + owner + ", '{}', 1 = 0, " + digest + ", 1, 1 = 0, '', '', " + days("30") + ", " + days("20") + ", " + days("n % 1000 - 995") + ", " + days("n % 1000 - 1000") + " FROM " + series,
 		"INSERT INTO " + table("session_subjects") + " (subject) SELECT " + id + " FROM " + series,
 		"INSERT INTO " + table("signing_keys") + " (id, position, algorithm, public_key, sealed_key, created_at, sign_from, expires_at) SELECT " +
 			id + ", n, 'a', " + digest + ", " + digest + ", " + days("10000 - n") + ", " + days("10000 - n") + ", " + days("10000 - n") + " FROM " + series,

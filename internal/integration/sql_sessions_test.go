@@ -389,6 +389,7 @@ func TestSessionCallsDoNotDeadlock(t *testing.T) {
 				func(ctx context.Context) error {
 					n := *last.Load()
 					next := rotationOf(n, fmt.Sprint(tokens.Add(1)))
+					next.Max = 3
 					err := st.RotateSession(ctx, n.Ref, next, now)
 					n.Ref.Token = next.Token
 					last.CompareAndSwap(last.Load(), &n)

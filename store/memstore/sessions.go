@@ -169,6 +169,13 @@ func (x *sessions) RotateSession(_ context.Context, ref store.SessionRef, next s
 	r.Ref.Token, r.Identity = next.Token, next.Identity
 	r.SeenAt, r.IdleUntil, r.ExpiresAt = next.SeenAt, next.IdleUntil, next.ExpiresAt
 	s.byEnd.move(row, sessionEnd(r))
+	if r.Identity.Subject == "" || next.Max <= 0 {
+		return nil
+	}
+	for _, old := range s.beyond(r, next.Max, row, now) {
+		x.remove(old)
+		x.n.Add(-1)
+	}
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (x *sessions) create(s store.Session, replaces store.SessionRef, most int, 
 		gone = append(gone, replaced)
 	}
 	if subject != "" && most > 0 {
-		gone = append(gone, shard.beyond(subject, most-1, replaced, now)...)
+		gone = append(gone, shard.beyond(&s, most, replaced, now)...)
 	}
 	if len(gone) > 0 { // s takes the place of one
 		x.n.Add(int64(1 - len(gone)))
@@ -87,14 +87,15 @@ func (s *sessionShard) revokedSince(subject string, proved time.Time) bool {
 	return ok && !at.Before(proved)
 }
 
-// beyond are the oldest of subject's that are live at now, all but most, and
-// without the one that leaves anyway; s is locked.
-func (s *sessionShard) beyond(subject string, most int, leaves *sessionRow, now time.Time) []*sessionRow {
+// beyond are the oldest sessions of n's subject that must go so that most are
+// left with n: of those that are live at now and owe a factor or not, as n does.
+// except is n's own row, or leaves anyway; s is locked.
+func (s *sessionShard) beyond(n *store.Session, most int, except *sessionRow, now time.Time) []*sessionRow {
 	var live []*sessionRow
-	for _, row := range s.subjects[subject] {
-		if row != leaves && row.session.Live(now) {
+	for _, row := range s.subjects[n.Identity.Subject] {
+		if row != except && row.session.Live(now) && row.session.Owes() == n.Owes() {
 			live = append(live, row)
 		}
 	}
-	return live[:max(len(live)-most, 0)]
+	return live[:max(len(live)-(most-1), 0)]
 }

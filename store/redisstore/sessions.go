@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -36,7 +37,7 @@ func (s *Store) CreateSession(ctx context.Context, n store.Session, replaces sto
 	answer, err := s.deny(ctx, createSessionScript, s.declaredOf(n.Ref.Tag),
 		newCall(), callMemory.Milliseconds(), n.Ref.Token.String(), n.ID, n.Identity.Subject, digitsOf(n.CreatedAt),
 		fixed(n.IdleUntil), fixed(n.ExpiresAt), here, max(most, 0), aged(proofAge), s.clockOffset().Microseconds(), micros(now), row,
-		micros(time.Now().Add(s.clockOffset()-max(proofAge, 0))))
+		micros(time.Now().Add(s.clockOffset()-max(proofAge, 0))), pending(n.Identity))
 	if err != nil {
 		return failed("create a session", err)
 	}
@@ -93,7 +94,7 @@ func (s *Store) RotateSession(ctx context.Context, ref store.SessionRef, next st
 	defer cancel()
 	answer, err := s.deny(ctx, rotateSessionScript, s.declaredOf(ref.Tag),
 		newCall(), callMemory.Milliseconds(), ref.Token.String(), next.Token.String(), next.Identity.Subject,
-		fixed(next.SeenAt), fixed(next.IdleUntil), fixed(next.ExpiresAt), join(identity), micros(now))
+		fixed(next.SeenAt), fixed(next.IdleUntil), fixed(next.ExpiresAt), join(identity), micros(now), pending(next.Identity), max(next.Max, 0))
 	if err != nil {
 		return failed("rotate a session", err)
 	}
@@ -165,6 +166,14 @@ func (s *Store) ListSessions(ctx context.Context, subject string, p store.Page, 
 		next = tag + "." + digitsOf(last.CreatedAt) + "." + last.ID
 	}
 	return ss, next, nil
+}
+
+// pending is how scripts/sessions.lua knows that a factor is owed.
+func pending(id authn.Identity) string {
+	if len(id.Pending) > 0 {
+		return "p"
+	}
+	return ""
 }
 
 // placeOf reads what is in a cursor of a tag: a place of session-list.

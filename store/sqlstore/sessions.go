@@ -55,8 +55,8 @@ func (s *sessions) init(d *database) {
 	s.byRef = d.statement(read + byRef + " AND " + live)
 	// In a host's transaction MySQL would read what it saw before, but for the lock.
 	s.revision = d.statement("SELECT revision FROM {sessions} WHERE " + byRef + " AND " + live + d.dialect.forShare())
-	s.insert = d.statement("INSERT INTO {sessions} (" + sessionColumns + ") VALUES (" + marks(14) + ")" + orNothing)
-	s.rotate = d.statement("UPDATE {sessions} SET digest = ?, identity = ?, seen_at = ?, idle_until = ?, expires_at = ? WHERE " + byRef + " AND subject = ? AND " + live)
+	s.insert = d.statement("INSERT INTO {sessions} (" + sessionColumns + ", pending) VALUES (" + marks(15) + ")" + orNothing)
+	s.rotate = d.statement("UPDATE {sessions} SET digest = ?, identity = ?, pending = ?, seen_at = ?, idle_until = ?, expires_at = ? WHERE " + byRef + " AND subject = ? AND " + live)
 	s.update = d.statement("UPDATE {sessions} SET data = ?, revision = revision + 1 WHERE " + byRef + " AND revision = ? AND " + live)
 	s.touch = d.statement(`
 		UPDATE {sessions} SET
@@ -65,8 +65,9 @@ func (s *sessions) init(d *database) {
 		WHERE ` + byRef + " AND " + live)
 	s.drop = d.statement("DELETE FROM {sessions} WHERE " + byRef)
 
-	s.oldest = d.statement("SELECT " + d.dialect.readTime("created_at") + ", id FROM {sessions} WHERE subject = ? AND id <> ? AND " + live + " ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?")
-	s.dropOld = d.statement("DELETE FROM {sessions} WHERE subject = ? AND id <> ? AND created_at <= ? AND (created_at < ? OR id <= ?)")
+	const alike = "subject = ? AND digest <> ? AND pending = ?"
+	s.oldest = d.statement("SELECT " + d.dialect.readTime("created_at") + ", id FROM {sessions} WHERE " + alike + " AND " + live + " ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?")
+	s.dropOld = d.statement("DELETE FROM {sessions} WHERE " + alike + " AND created_at <= ? AND (created_at < ? OR id <= ?)")
 	s.revoke = d.statement("DELETE FROM {sessions} WHERE subject = ? AND id = ? AND " + live)
 	s.clear = d.statement("DELETE FROM {sessions} WHERE subject = ? AND id <> ?")
 	s.page = d.statement(read + "subject = ? AND " + live + " AND created_at <= ? AND (created_at < ? OR id < ?) ORDER BY created_at DESC, id DESC LIMIT ?")

@@ -47,22 +47,23 @@ func (s *sessions) CreateSession(ctx context.Context, created store.Session, rep
 		if subject == "" || most <= 0 {
 			return nil
 		}
-		return s.evict(ctx, c, created, most, now)
+		return s.evict(ctx, c, &created, most, now)
 	})
 }
 
-// evict deletes the oldest live sessions of the subject so that most are left
-// with created, and with them the dead ones that are as old. The subject is held.
-func (s *sessions) evict(ctx context.Context, c conn, created store.Session, most int, now time.Time) error {
-	subject, bound := created.Identity.Subject, s.db.dialect.bound
+// evict deletes the oldest live sessions of n's subject so that most are left
+// with n, of those that owe a factor or not, as n does, and with them the dead
+// ones that are as old. The subject is held.
+func (s *sessions) evict(ctx context.Context, c conn, n *store.Session, most int, now time.Time) error {
+	subject, token, bound := n.Identity.Subject, n.Ref.Token[:], s.db.dialect.bound
 	var last time.Time
 	var id string
 	err := c.each(ctx, s.oldest, func(rows *sql.Rows) error { return rows.Scan(instant{&last}, &id) },
-		subject, created.ID, bound(now), most-1)
+		subject, token, n.Owes(), bound(now), most-1)
 	if err != nil || id == "" {
 		return err
 	}
-	_, err = c.exec(ctx, s.dropOld, subject, created.ID, bound(last), bound(last), id)
+	_, err = c.exec(ctx, s.dropOld, subject, token, n.Owes(), bound(last), bound(last), id)
 	return err
 }
 
@@ -88,14 +89,17 @@ func (s *sessions) RotateSession(ctx context.Context, ref store.SessionRef, next
 			}
 		}
 		at := s.db.dialect.time
-		n, err := c.changed(ctx, s.rotate, next.Token[:], identity, at(next.SeenAt), at(next.IdleUntil), at(next.ExpiresAt),
+		rotated := store.Session{Ref: store.SessionRef{Token: next.Token}, Identity: next.Identity}
+		n, err := c.changed(ctx, s.rotate, next.Token[:], identity, rotated.Owes(), at(next.SeenAt), at(next.IdleUntil), at(next.ExpiresAt),
 			ref.Token[:], ref.Tag, subject, s.db.dialect.bound(now))
 		switch {
 		case s.db.dialect.exists(err):
 			return store.ErrExists
 		case err == nil && n == 0:
 			return store.ErrNotFound
+		case err != nil || subject == "" || next.Max <= 0:
+			return err
 		}
-		return err
+		return s.evict(ctx, c, &rotated, next.Max, now)
 	})
 }

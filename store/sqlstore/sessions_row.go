@@ -40,7 +40,7 @@ func scanSession(rows *sql.Rows) (s store.Session, err error) {
 	return s, nil
 }
 
-// sessionArgs checks s and is its row, in the order of sessionColumns.
+// sessionArgs checks s and is its row, in the order of sessionColumns, and pending.
 func (d *database) sessionArgs(s store.Session) ([]any, error) {
 	subject := s.Identity.Subject
 	for _, x := range []struct {
@@ -79,7 +79,7 @@ func (d *database) sessionArgs(s store.Session) ([]any, error) {
 	at := d.dialect.time
 	return []any{
 		s.Ref.Token[:], s.Ref.Tag, s.ID, subject, identity, notNull(s.Data), s.Revision, s.Remember, s.UserAgent, addrText(s.Addr),
-		at(s.CreatedAt), at(s.SeenAt), at(s.IdleUntil), at(s.ExpiresAt),
+		at(s.CreatedAt), at(s.SeenAt), at(s.IdleUntil), at(s.ExpiresAt), s.Owes(),
 	}, nil
 }
 

@@ -26,7 +26,7 @@ var brokenStores = slices.Concat(
 	brokenReads, brokenNames, brokenCreates, brokenCaps, brokenLists, brokenRotations,
 	brokenRevocations, brokenUses, brokenWarnings, brokenTokens, brokenVersions, brokenFamilies, brokenAdvances,
 	brokenSigningKeys, brokenOnces, brokenLives,
-	brokenSessions, brokenLogins, brokenSessionReads, brokenSessionWrites, brokenSessionLists, brokenSessionRaces,
+	brokenSessions, brokenSessionCaps, brokenLogins, brokenSessionReads, brokenSessionWrites, brokenSessionLists, brokenSessionRaces,
 )
 
 // oddStores are right, or are not what Run is for; they show what it says.

@@ -16,7 +16,7 @@ type sessionCase = testCase[store.Sessions]
 
 // sessionCases are of the files sessions_*.go, by theme.
 func sessionCases() []sessionCase {
-	return slices.Concat(sessionCreateCases(), sessionReplaceCases(), sessionProofCases(), sessionCapCases(), sessionReadCases(),
+	return slices.Concat(sessionCreateCases(), sessionReplaceCases(), sessionProofCases(), sessionCapCases(), sessionCapOwedCases(), sessionReadCases(),
 		sessionNameCases(), sessionUpdateCases(), sessionTouchCases(), sessionRotateCases(), sessionRevokeCases(), sessionRevokeAllCases(),
 		sessionListCases(), sessionRaceCases(), sessionRotateRaceCases(), sessionRevokeRaceCases(),
 		[]sessionCase{{

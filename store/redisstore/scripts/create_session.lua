@@ -1,7 +1,8 @@
 -- ARGV: call, how long to remember it, token, ID, subject, digits of the place,
 -- IdleUntil, ExpiresAt, token that it replaces ("": none in this slot), most
 -- live ones (0: any number), age of the proof as of sending, what to add to the
--- clock, now, row, when the proof was by the caller's clock.
+-- clock, now, row, when the proof was by the caller's clock, "p" if it owes a
+-- factor.
 local call, token, id, subject, digits = ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local ends, expires, replaces = math.min(tonumber(ARGV[7]), tonumber(ARGV[8])), tonumber(ARGV[8]), ARGV[9]
 local max, clock_now, now = tonumber(ARGV[10]), clock(ARGV[12]), tonumber(ARGV[13])
@@ -32,7 +33,7 @@ if subject == '' then return 'ok' end
 if stale then redis.call('ZREM', list_of(subject), stale) end
 redis.call('ZADD', list_of(subject), 0, digits .. id)
 redis.call('ZADD', ends_of(subject), micros(ends), id)
-redis.call('HSET', ids_of(subject), id, token .. digits)
+redis.call('HSET', ids_of(subject), id, token .. digits .. ARGV[16])
 outlive(subject, keep(expires, now))
 
 -- A few of those whose rows are gone by now: a day's margin, and neither of the
@@ -42,21 +43,5 @@ for _, ended in ipairs(redis.call('ZRANGEBYSCORE', ends_of(subject), '-inf', gon
   if ended ~= id then drop(subject, ended) end
 end
 
-if max == 0 then return 'ok' end
-local n = redis.call('ZCOUNT', ends_of(subject), '(' .. ARGV[13], '+inf')
-local from = 0
-while n > max do
-  local places = redis.call('ZRANGE', list_of(subject), from, from + 99)
-  if #places == 0 then break end
-  for _, place in ipairs(places) do
-    local oldest = place:sub(21)
-    local score = redis.call('ZSCORE', ends_of(subject), oldest)
-    if n > max and oldest ~= id and score and tonumber(score) > now then
-      drop(subject, oldest)
-      n = n - 1
-    else
-      from = from + 1
-    end
-  end
-end
+if max > 0 then cap(subject, id, max, ARGV[13]) end
 return 'ok'

@@ -14,7 +14,7 @@ if call ~= ARGV[1] then -- else it is a replay, and there may be new sessions
   for i = 1, #all, 2 do
     local id, found = all[i], all[i + 1]
     if ARGV[3] == '' or id ~= ARGV[3] then
-      rows[#rows + 1], places[#places + 1], ids[#ids + 1] = row_of(found:sub(1, 64)), found:sub(65) .. id, id
+      rows[#rows + 1], places[#places + 1], ids[#ids + 1] = row_of(found:sub(1, 64)), found:sub(65, 84) .. id, id
     end
   end
   for i = 1, #ids, 1000 do

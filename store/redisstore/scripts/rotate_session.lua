@@ -1,5 +1,6 @@
 -- ARGV: call, how long to remember it, token, its successor, subject, SeenAt,
--- IdleUntil, ExpiresAt, Identity with its length, now.
+-- IdleUntil, ExpiresAt, Identity with its length, now, "p" if it then owes a
+-- factor, most live ones (0: any number).
 local call, token, successor, now = ARGV[1], ARGV[3], ARGV[4], tonumber(ARGV[10])
 
 if done(call, ARGV[2]) then return 'ok' end
@@ -14,9 +15,10 @@ redis.call('DEL', row_of(token))
 if s.subject ~= '' then
   local _, place = entry(s.subject, s.id)
   if place then
-    redis.call('HSET', ids_of(s.subject), s.id, successor .. place:sub(1, 20))
+    redis.call('HSET', ids_of(s.subject), s.id, successor .. place:sub(1, 20) .. ARGV[11])
     redis.call('ZADD', ends_of(s.subject), micros(ends), s.id)
     outlive(s.subject, keep(tonumber(ARGV[8]), now))
+    if tonumber(ARGV[12]) > 0 then cap(s.subject, s.id, tonumber(ARGV[12]), ARGV[10]) end
   end
 end
 remember(call, ARGV[2])

@@ -9,8 +9,8 @@
 --   session-list:<subject>     sorted set of places, in the order of bytes: 20
 --                              digits that grow with CreatedAt, and the ID
 --   session-ends:<subject>     sorted set of IDs, by when they end
---   session-ids:<subject>      hash of IDs: the token, and the digits of the
---                              place
+--   session-ids:<subject>      hash of IDs: the token, the digits of the place,
+--                              and "p" if the session owes a factor
 --   session-revoked:<subject>  see revoke_sessions_of.lua
 --   call:<call>                the answer of a call, for its replay
 --   wait                       see rewrite
@@ -50,11 +50,12 @@ end
 
 local function live(s, now) return s and tonumber(now) < s.ends end
 
--- entry is where an ID of a subject is: its token, and its place in the list.
+-- entry is where an ID of a subject is: its token, its place in the list, and
+-- "p" if it owes a factor.
 local function entry(subject, id)
   local found = redis.call('HGET', ids_of(subject), id)
   if not found then return false end
-  return found:sub(1, 64), found:sub(65) .. id
+  return found:sub(1, 64), found:sub(65, 84) .. id, found:sub(85)
 end
 
 -- delete also deletes a damaged row; what it leaves in the indexes goes when
@@ -82,6 +83,35 @@ local function drop(subject, id)
     redis.call('HDEL', ids_of(subject), id)
   end
   redis.call('ZREM', ends_of(subject), id)
+end
+
+-- cap deletes the oldest sessions of a subject so that max are left with that of
+-- id: of those that are live at now and owe a factor or not, as it does.
+local function cap(subject, id, max, now)
+  local live = '(' .. now
+  if redis.call('ZCOUNT', ends_of(subject), live, '+inf') <= max then return end
+  local _, _, owes = entry(subject, id)
+  local alike, n = {}, 1
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', ends_of(subject), live, '+inf')) do
+    local _, _, others = entry(subject, other)
+    if other ~= id and others == owes then
+      alike[other] = true
+      n = n + 1
+    end
+  end
+  local from = 0
+  while n > max do
+    local places = redis.call('ZRANGE', list_of(subject), from, from + 99)
+    if #places == 0 then return end
+    for _, place in ipairs(places) do
+      if n > max and alike[place:sub(21)] then
+        drop(subject, place:sub(21))
+        n = n - 1
+      else
+        from = from + 1
+      end
+    end
+  end
 end
 
 -- outlive keeps the indexes for at least ttl: that of their longest session.

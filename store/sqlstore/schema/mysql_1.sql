@@ -86,6 +86,7 @@ CREATE TABLE IF NOT EXISTS {sessions} (
 	id         VARBINARY(64) NOT NULL COMMENT 'public, stays when the cookie changes',
 	subject    VARBINARY(255) NOT NULL COMMENT 'empty is nobody',
 	identity   MEDIUMTEXT NOT NULL COMMENT 'JSON object',
+	pending    BOOLEAN NOT NULL COMMENT 'it owes a factor',
 	data       MEDIUMBLOB NOT NULL COMMENT 'JSON of the application, in UTF-8',
 	revision   BIGINT NOT NULL COMMENT 'of data',
 	remember   BOOLEAN NOT NULL COMMENT 'the cookie outlives the browser',

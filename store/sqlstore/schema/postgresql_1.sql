@@ -93,6 +93,7 @@ CREATE TABLE IF NOT EXISTS {sessions} (
 	id         TEXT COLLATE "C" NOT NULL, -- public, stays when the cookie changes
 	subject    TEXT COLLATE "C" NOT NULL, -- '' is nobody
 	identity   TEXT NOT NULL, -- JSON object
+	pending    BOOLEAN NOT NULL, -- it owes a factor
 	data       BYTEA NOT NULL, -- JSON of the application, in UTF-8
 	revision   BIGINT NOT NULL, -- of data
 	remember   BOOLEAN NOT NULL, -- the cookie outlives the browser

@@ -93,6 +93,7 @@ CREATE TABLE IF NOT EXISTS {sessions} (
 	id         TEXT NOT NULL, -- public, stays when the cookie changes
 	subject    TEXT NOT NULL, -- '' is nobody
 	identity   TEXT NOT NULL, -- JSON object
+	pending    INTEGER NOT NULL, -- 1: it owes a factor
 	data       BLOB NOT NULL, -- JSON of the application, in UTF-8
 	revision   INTEGER NOT NULL, -- of data
 	remember   INTEGER NOT NULL, -- 1: the cookie outlives the browser
