@@ -18,12 +18,16 @@ import (
 )
 
 var peers = []string{
+	"github.com/alexedwards/scs/goredisstore",
+	"github.com/alexedwards/scs/pgxstore",
 	"github.com/alexedwards/scs/v2",
 	"github.com/auth0/go-jwt-middleware/v3",
 	"github.com/golang-jwt/jwt/v5",
 	"github.com/gorilla/sessions",
+	"github.com/jackc/pgx/v5",
 	"github.com/labstack/echo/v4",
 	"github.com/lestrrat-go/jwx/v3",
+	"github.com/redis/go-redis/v9",
 }
 
 func rows() []row { return slices.Concat(contract(), apiKeys(), tokens(), sessions()) }

@@ -4,7 +4,8 @@
 // the floor within a round. Rows are serial and run at GOMAXPROCS=1, so that
 // garbage is paid for by who makes it, and time is the process's CPU time, so
 // that what else the machine does spoils little. What is promised of ours
-// stands below, each with the number that docs/promises.md has it under.
+// stands below, each with the number that docs/promises.md has it under. Rows
+// that ask a server start one, where it is installed, and are of wall time.
 //
 //	make bench
 //	GOWORK=off go -C bench run . -only HS256                    # rows whose name this matches
@@ -27,6 +28,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
 
 // row is one operation.
@@ -35,6 +38,8 @@ type row struct {
 	// contenders[0] is the floor.
 	contenders []contender
 	promises   []promise
+	// wall is for those that wait for a server.
+	wall bool
 }
 
 type contender struct {
@@ -42,7 +47,9 @@ type contender struct {
 	op   func()
 }
 
-func main() {
+func main() { os.Exit(servers.Main(program(run))) }
+
+func run() int {
 	rounds := flag.Int("rounds", 60, "rounds of a row")
 	each := flag.Duration("each", 2*time.Millisecond, "time of a contender in a round")
 	only := flag.String("only", "", "rows whose name this regular expression matches")
@@ -55,11 +62,12 @@ func main() {
 		log.Fatal("bench: -only: ", err)
 	}
 	rows := slices.DeleteFunc(rows(), func(r row) bool { return !match.MatchString(r.name) })
+	rows = append(rows, storedSessions(match.MatchString)...)
 	if *profile != "" {
 		if err := profileOurs(rows, *profile); err != nil {
 			log.Fatal("bench: ", err)
 		}
-		return
+		return 0
 	}
 	fmt.Println(runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu())
 	for _, dep := range deps() {
@@ -84,6 +92,7 @@ func main() {
 	_ = times.Flush()
 	fmt.Println()
 	_ = kept.Flush()
+	return 0
 }
 
 // measured is one contender.
@@ -93,15 +102,19 @@ type measured struct {
 }
 
 func (r row) measure(rounds int, each time.Duration) []measured {
+	clock := cpuTime
+	if r.wall {
+		clock = wallTime
+	}
 	n := make([]int, len(r.contenders)) // calls that take about each
 	for i, c := range r.contenders {
-		n[i] = calibrate(c.op, each)
+		n[i] = calibrate(c.op, each, clock)
 	}
 	all := make([]measured, len(r.contenders))
 	for range rounds {
 		for _, i := range rand.Perm(len(r.contenders)) {
 			runtime.Gosched()
-			took := timeOf(r.contenders[i].op, n[i])
+			took := timeOf(r.contenders[i].op, n[i], clock)
 			all[i].ns = append(all[i].ns, float64(took)/float64(n[i]))
 		}
 	}
@@ -113,27 +126,32 @@ func (r row) measure(rounds int, each time.Duration) []measured {
 
 // calibrate is how many calls take about each: the most of five tries, since one
 // into which a garbage collection falls finds too few.
-func calibrate(op func(), each time.Duration) (most int) {
+func calibrate(op func(), each time.Duration, clock func() time.Duration) (most int) {
 	for range 5 {
-		n, took := 1, timeOf(op, 1)
+		n, took := 1, timeOf(op, 1, clock)
 		for took <= each/4 {
 			n *= 2
-			took = timeOf(op, n)
+			took = timeOf(op, n, clock)
 		}
 		most = max(most, 1, int(float64(n)*float64(each)/float64(took)))
 	}
 	return most
 }
 
-// timeOf is the CPU time of n calls, garbage collection included.
-func timeOf(op func(), n int) time.Duration {
-	start := cpuTime()
+// timeOf is what n calls take of clock.
+func timeOf(op func(), n int, clock func() time.Duration) time.Duration {
+	start := clock()
 	for range n {
 		op()
 	}
-	return cpuTime() - start
+	return clock() - start
 }
 
+var started = time.Now()
+
+func wallTime() time.Duration { return time.Since(started) }
+
+// cpuTime is the process's, garbage collection included.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -170,7 +188,7 @@ func profileOurs(rows []row, path string) error {
 			if !slices.ContainsFunc(r.promises, func(p promise) bool { return p.of == c.name }) {
 				continue
 			}
-			timeOf(c.op, 100*calibrate(c.op, 10*time.Millisecond))
+			timeOf(c.op, 100*calibrate(c.op, 10*time.Millisecond, cpuTime), cpuTime)
 		}
 	}
 	pprof.StopCPUProfile()

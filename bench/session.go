@@ -45,8 +45,8 @@ func eachUser(do func(user string)) {
 // keeps tokens as they are and has no idle timeout, which would make each read
 // a write.
 func sessions() []row {
-	hand, ours, other, stateless := byHand(), sessionManager(nil), scsManager(), cookieStore()
-	signed := sessionManager(authn.GenerateKeychain())
+	hand, ours, other, stateless := byHand(), sessionManager(memory(), nil), scsManager(scs.New()), cookieStore() // scs has its memstore
+	signed := sessionManager(memory(), authn.GenerateKeychain())
 	withData := ours.manager.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d, err := ours.manager.Data(r); err == nil {
 			if _, _, err := visits.Get(d); err == nil {
@@ -134,10 +134,13 @@ type ourLibrary struct {
 	manager *session.Manager
 }
 
+func memory() store.Sessions { return memstore.New(memstore.Config{}) }
+
 var visits = session.NewKey[int]("visits")
 
-func sessionManager(kc *authn.Keychain) ourLibrary {
-	m := authn.Must(session.New(memstore.New(memstore.Config{}), session.Config{Keychain: kc}))
+// sessionManager has the sessions of all users in st.
+func sessionManager(st store.Sessions, kc *authn.Keychain) ourLibrary {
+	m := authn.Must(session.New(st, session.Config{Keychain: kc}))
 	l := ourLibrary{manager: m, library: library{
 		middleware: m.Middleware,
 		user: func(r *http.Request) string {
@@ -177,8 +180,7 @@ func (l ourLibrary) verify() func() error {
 	}
 }
 
-func scsManager() library {
-	m := scs.New() // with its memstore
+func scsManager(m *scs.SessionManager) library {
 	l := library{
 		middleware: m.LoadAndSave,
 		user:       func(r *http.Request) string { return m.GetString(r.Context(), "user") },

@@ -1,4 +1,4 @@
-// Quickstart protects a small JSON API with API keys and JWTs, without set-up. From the repository's root:
+// Quickstart protects a small JSON API with API keys, JWTs and sessions, without set-up. From the repository's root:
 //
 //	go run ./examples/quickstart               # a page to click, and curl lines to paste
 //	go run ./examples/quickstart -walkthrough  # sends those requests itself, checks the answers
@@ -7,16 +7,8 @@ package main
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
-	"flag"
-	"fmt"
-	"html/template"
-	"log"
-	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -24,96 +16,107 @@ import (
 	"github.com/gatehouse-go/authn/examples/internal/stores"
 	"github.com/gatehouse-go/authn/examples/internal/tour"
 	"github.com/gatehouse-go/authn/jwtauth"
+	"github.com/gatehouse-go/authn/session"
+	"github.com/gatehouse-go/authn/store"
 )
 
 //go:embed page.html tour.http assets
 var files embed.FS
 
-func main() {
-	addr := flag.String("addr", "localhost:8080", "where to listen; port 0 takes a free one")
-	at := flag.String("store", "memory", stores.Usage)
-	walk := flag.Bool("walkthrough", false, "on a free port, send every request, check the answers, exit")
-	flag.Parse()
-	if *walk {
-		*addr = "localhost:0"
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for open requests
-	if err := run(ctx, *addr, *at, *walk); err != nil {
-		log.Fatal("quickstart: ", err)
-	}
-}
+func main() { tour.Main("quickstart", run) }
 
-func run(ctx context.Context, addr, at string, walk bool) error {
-	st, closeStore, err := stores.Open(ctx, at) // memstore.New(memstore.Config{}): the one line to change
+func run(ctx context.Context, o tour.Options) error {
+	st, closeStore, err := stores.Open(ctx, o.Store) // memstore.New(memstore.Config{}): the one line to change
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closeStore() }()
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("%w (-addr localhost:0 takes a free port)", err)
-	}
-	base, audit := tour.URL(ln.Addr()), authn.Slog(nil) // events go to slog.Default: text on stderr
-	keys, err1 := apikey.New(st, apikey.Config{
+	base, audit := tour.URL(o.Listener.Addr()), authn.Slog(nil) // events go to slog.Default: text on stderr
+	keys := authn.Must(apikey.New(st, apikey.Config{
 		Prefix: "acme_dev", Scopes: []string{"orders:read", "orders:write", "keys:manage"}, OnEvent: audit,
 		Managers:      []authn.Kind{authn.KindKey}, // else it takes a person with a fresh login
 		FlushInterval: time.Microsecond,            // the page shows each use at once; a service keeps the default
-	})
-	key, err2 := jwtauth.GenerateKey(jwtauth.ES256) // ends with the process: a service has ParsePEM or OpenKeyRing
-	ring, err3 := jwtauth.NewKeyRing(key)
-	issuer, err4 := jwtauth.NewIssuer(ring, st, authn.GenerateKeychain(), // a service has ParseKeychain
-		jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}, OnEvent: audit})
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		return err
-	}
+	}))
+	key := authn.Must(jwtauth.GenerateKey(jwtauth.ES256))                                                     // ends with the process: a service has ParsePEM or OpenKeyRing
+	issuer := authn.Must(jwtauth.NewIssuer(authn.Must(jwtauth.NewKeyRing(key)), st, authn.GenerateKeychain(), // a service has ParseKeychain
+		jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}, OnEvent: audit}))
+	sessions := authn.Must(session.New(st, session.Config{OnEvent: audit, InsecureDevelopmentCookie: true})) // on loopback only
 	d, err := newDemo(ctx, keys, issuer, base)
 	if err != nil {
 		return err
 	}
-	return d.Calls.Serve(ctx, ln, routes(keys, issuer, audit, d), walk, keys.Close) // Close writes the last uses
+	return d.Calls.Serve(ctx, o.Listener, routes(keys, issuer, sessions, audit, d), o.Walk, keys.Close) // Close writes the last uses
 }
 
-func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, audit authn.EventFunc, d *demo) http.Handler {
-	guard := authn.Guard{Verifier: authn.FirstOf(keys, issuer.Verifier()), OnEvent: audit}
+func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager, audit authn.EventFunc, d *demo) http.Handler {
+	guard := authn.Guard{Verifier: authn.FirstOf(keys, issuer.Verifier(), sessions), OnError: authn.Pages{Login: "/"}.OnError, OnEvent: audit}
+	browsers := authn.Guard{Verifier: sessions, OnError: guard.OnError, OnEvent: audit} // signed out, they are sent to the form
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", guard.Require(authn.Scopes("orders:read"))(http.HandlerFunc(orders)))
 	mux.Handle("POST /orders", guard.Require(authn.Scopes("orders:write"))(http.HandlerFunc(orders)))
+	mux.Handle("GET /me", guard.Require(authn.OfKind(authn.KindUser))(http.HandlerFunc(me)))
 	mux.Handle("/keys/", http.StripPrefix("/keys", guard.Require(authn.Scopes("keys:manage"))(keys.Handler())))
-	mux.Handle("POST /token", login(issuer))
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		user, err := prove(w, r)
+		if err != nil {
+			authn.WriteError(w, r, err)
+		} else if tokens, err := issuer.Issue(r.Context(), jwtauth.Grant{Identity: user, Refresh: true, Request: r}); err != nil {
+			authn.WriteError(w, r, err)
+		} else {
+			_ = jwtauth.WriteTokens(w, tokens) // a client that is gone is nobody's error
+		}
+	})
 	mux.Handle("/token/refresh", issuer.RefreshHandler())
 	mux.Handle("/token/refresh/logout", issuer.LogoutHandler())
-	mux.Handle("GET /{$}", tour.Page{Template: template.Must(template.ParseFS(files, "page.html")), Data: d, URL: d.URL})
-	mux.Handle("GET /assets/app.js", http.FileServerFS(files))
-	mux.Handle("GET /assets/style.css", http.FileServerFS(files))
+	mux.Handle("POST /login", sessions.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, err := prove(w, r)
+		if err == nil {
+			_, err = sessions.Login(w, r, user, session.LoginOptions{})
+		}
+		home(w, r, err)
+	})))
+	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { home(w, r, sessions.Logout(w, r)) })
+	mux.Handle("POST /logout/others", browsers.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		home(w, r, sessions.RevokeOthers(r.Context()))
+	})))
+	mux.Handle("GET /{$}", browsers.Optional()(tour.Page{URL: d.URL, Template: tour.Template(files, "page.html"), Data: func(r *http.Request) (any, error) {
+		id, ok := authn.FromContext(r.Context())
+		if !ok {
+			return map[string]any{"Demo": d, "Wrong": r.URL.Query().Has("wrong"), "Back": authn.ReturnTo(r, "/")}, nil
+		}
+		devices, _, err := sessions.List(r.Context(), id.Subject, store.Page{})
+		return map[string]any{"Demo": d, "User": id, "Devices": devices}, err
+	}}))
+	mux.Handle("GET /assets/", tour.Assets(files))
 	return mux
 }
 
 func orders(w http.ResponseWriter, r *http.Request) {
 	id, _ := authn.FromContext(r.Context()) // Require has made sure of one
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"orders": []string{"tea", "ink"}, "subject": id.Subject, "method": id.Method})
+	tour.JSON(w, map[string]any{"orders": []string{"tea", "ink"}, "subject": id.Subject, "method": id.Method})
 }
 
-// login exchanges the demo password, in a form or as JSON, for an access token and a refresh token.
-func login(issuer *jwtauth.Issuer) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		user := ada() // before the password is looked at: what is revoked from now on voids this login
-		var in struct{ Password string }
-		r.Body = http.MaxBytesReader(w, r.Body, 4096)
-		if in.Password = r.PostFormValue("password"); in.Password == "" {
-			_ = json.NewDecoder(r.Body).Decode(&in) // what is no JSON has no password
-		}
-		if in.Password != "quickstart" { // a service asks its own users' table
-			authn.WriteError(w, r, authn.Refused("wrong password", nil))
-			return
-		}
-		if tokens, err := issuer.Issue(r.Context(), jwtauth.Grant{Identity: user, Refresh: true, Request: r}); err != nil {
-			authn.WriteError(w, r, err)
-		} else {
-			_ = jwtauth.WriteTokens(w, tokens) // a client that is gone is nobody's error
-		}
+func me(w http.ResponseWriter, r *http.Request) {
+	id, _ := authn.FromContext(r.Context())
+	tour.JSON(w, map[string]any{"subject": id.Subject, "method": id.Method, "expires_at": id.ExpiresAt})
+}
+
+// home leads back to where a visitor was, or answers what went wrong: on the page, if that is a browser.
+func home(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		authn.Pages{Login: "/?wrong=1"}.OnError(w, r, authn.AsError(err))
+		return
 	}
+	http.Redirect(w, r, authn.ReturnTo(r, "/"), http.StatusSeeOther)
+}
+
+// prove is ada if the demo password came, in a form or as JSON.
+func prove(w http.ResponseWriter, r *http.Request) (*authn.Identity, error) {
+	user := ada()                            // before the password is looked at: what is revoked from now on voids this login
+	if tour.Password(w, r) != "quickstart" { // a service asks its own users' table
+		return nil, authn.Refused("wrong password", nil)
+	}
+	return user, nil
 }
 
 // ada has just proven her password.
@@ -131,20 +134,16 @@ type demo struct {
 }
 
 func newDemo(ctx context.Context, keys *apikey.Keys, issuer *jwtauth.Issuer, base string) (d *demo, err error) {
-	if err := keys.RevokeSubject(ctx, "ada"); err != nil { // of an earlier run, on a store that keeps
-		return nil, err
-	}
+	err0 := keys.RevokeSubject(ctx, "ada") // of an earlier run, on a store that keeps
 	reader, err1 := keys.Create(ctx, "ada", apikey.Spec{Name: "reader", Scopes: []string{"orders:read"}})
 	spare, err2 := keys.Create(ctx, "ada", apikey.Spec{Name: "spare", Scopes: []string{"orders:read"}})
 	manager, err3 := keys.Create(ctx, "ada", apikey.Spec{Name: "manager", Scopes: []string{"orders:read", "keys:manage"}})
 	tokens, err4 := issuer.Issue(ctx, jwtauth.Grant{Identity: ada(), Refresh: true, TTL: 24 * time.Hour}) // to paste all day
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if err := errors.Join(err0, err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	d = &demo{
-		URL: base, Typo: tour.Typo(reader.Secret.Reveal()), SpareID: spare.ID,
-		Reader: reader.Secret, Spare: spare.Secret, Manager: manager.Secret, Access: tokens.Access, Refresh: tokens.Refresh,
-	}
+	d = &demo{URL: base, Typo: tour.Typo(reader.Secret.Reveal()), SpareID: spare.ID, Access: tokens.Access, Refresh: tokens.Refresh}
+	d.Reader, d.Spare, d.Manager = reader.Secret, spare.Secret, manager.Secret
 	d.Calls, err = tour.Read(files, "tour.http", d)
 	return d, err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/apikey"
 	"github.com/gatehouse-go/authn/jwtauth"
+	"github.com/gatehouse-go/authn/session"
 	"github.com/gatehouse-go/authn/store/memstore"
 )
 
@@ -88,6 +89,7 @@ func TestWalkthrough(t *testing.T) {
 	for _, want := range []string{
 		"> GET /orders\n> X-API-Key: acme_dev_", "< 200 OK\n", "< 201 Created\n", "< 204 No Content\n",
 		"< 401 Unauthorized\n< WWW-Authenticate: ApiKey realm=\"api\"\n< WWW-Authenticate: Bearer realm=\"api\"\n", "< 403 Forbidden\n",
+		"> Cookie: session=", "< Set-Cookie: session=", "Signed in as <b>ada</b>", "> Sec-Fetch-Site: cross-site\n", "WWW-Authenticate: Cookie realm=\"api\"\n",
 		"> POST /token\n", "> Authorization: Bearer eyJ", `"expires_in":900`, "> POST /token/refresh\n", "> POST /token/refresh/logout\n",
 		"answers are what they have to be.",
 	} {
@@ -97,13 +99,14 @@ func TestWalkthrough(t *testing.T) {
 	}
 	for _, want := range []string{
 		"reason=checksum", `reason="missing scope"`, "reason=revoked",
+		"reason=cross-origin", `reason="other sessions"`,
 		"event=login", "event=refreshed", "event=logout", `reason="token revoked"`,
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("the log lacks %s:\n%s", want, stderr)
 		}
 	}
-	for _, secret := range []*regexp.Regexp{wholeKey, wholeAccess, wholeRefresh} {
+	for _, secret := range []*regexp.Regexp{wholeKey, wholeAccess, wholeRefresh, wholeSession} {
 		if whole := secret.FindString(stdout + stderr); whole != "" {
 			t.Errorf("a whole key or token was printed: %s", whole)
 		}
@@ -113,6 +116,7 @@ func TestWalkthrough(t *testing.T) {
 var (
 	wholeKey     = regexp.MustCompile(`acme_dev_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}`)
 	wholeAccess  = regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{86}`)
+	wholeSession = regexp.MustCompile(`session=[\w-]{8}\.[\w-]{43}`)
 	wholeRefresh = regexp.MustCompile(`[\w-]{8}\.[\w-]{22}\.\d+\.[\w-]{8}\.[\w-]{43}`)
 )
 
@@ -170,9 +174,10 @@ func TestPrintedCurlLinesWork(t *testing.T) {
 	if len(lines) < 15 {
 		t.Errorf("%d curl lines were printed, want at least 15", len(lines))
 	}
+	jars := t.TempDir()
 	for _, l := range lines {
 		paste := exec.CommandContext(t.Context(), "bash", "-c", l.curl)
-		paste.Env = append(os.Environ(), "NO_PROXY=127.0.0.1")
+		paste.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "TMPDIR="+jars)
 		out, err := paste.Output()
 		if err != nil {
 			t.Fatalf("%s: %v", l.curl, err)
@@ -220,11 +225,12 @@ func testServer(t *testing.T) http.Handler {
 	}))
 	ring := authn.Must(jwtauth.NewKeyRing(authn.Must(jwtauth.GenerateKey(jwtauth.ES256))))
 	issuer := authn.Must(jwtauth.NewIssuer(ring, st, authn.GenerateKeychain(), jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}}))
+	sessions := authn.Must(session.New(st, session.Config{InsecureDevelopmentCookie: true}))
 	d, err := newDemo(t.Context(), keys, issuer, base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return routes(keys, issuer, nil, d)
+	return routes(keys, issuer, sessions, nil, d)
 }
 
 // E1: the page is served, with keys on it, only under names of this computer:
@@ -263,14 +269,14 @@ func TestPageIsStrict(t *testing.T) {
 	w := httptest.NewRecorder()
 	testServer(t).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/", nil))
 	for name, want := range map[string]string{
-		"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff",
 	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
 	policy := w.Header().Get("Content-Security-Policy")
-	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+	for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("Content-Security-Policy %q lacks %s", policy, want)
 		}
@@ -327,6 +333,100 @@ func TestLogin(t *testing.T) {
 		if got := strings.Contains(w.Body.String(), "refresh_token"); w.Code != tt.want || got != (tt.want == 200) {
 			t.Errorf("%s: %d, want %d:\n%s", tt.name, w.Code, tt.want, w.Body)
 		}
+	}
+}
+
+// E1: the form signs a browser in and leads back to the page that was asked
+// for; what is wrong is said there. Programs get plain answers. A form of
+// another site is refused, and so is a cookie to anybody but this computer's
+// browsers.
+func TestLoginForm(t *testing.T) {
+	h := testServer(t)
+	const local = "http://127.0.0.1:8080"
+	for _, tt := range []struct {
+		name, url, password, site string
+		browser                   bool
+		want                      int
+		location, cookie          string
+	}{
+		{"a browser", local + "/login", "quickstart", "same-origin", true, 303, "/", "session="},
+		{"the way back", local + "/login?return_to=%2Fme", "quickstart", "same-origin", true, 303, "/me", "session="},
+		{"a way elsewhere", local + "/login?return_to=%2F%2Fevil.example", "quickstart", "same-origin", true, 303, "/", "session="},
+		{"another password", local + "/login", "letmein", "same-origin", true, 303, "/?wrong=1", ""},
+		{"a program", local + "/login", "quickstart", "", false, 303, "/", "session="},
+		{"a program with another password", local + "/login", "letmein", "", false, 401, "", ""},
+		{"another site", local + "/login", "quickstart", "cross-site", true, 403, "", ""},
+		{"another port", local + "/login", "quickstart", "same-site", true, 403, "", ""},
+		{"another computer", "http://192.168.1.7:8080/login", "quickstart", "same-origin", true, 303, "/", "__Host-session="}, // Secure: no browser keeps it
+	} {
+		r := httptest.NewRequest(http.MethodPost, tt.url, strings.NewReader("password="+tt.password))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if tt.site != "" {
+			r.Header.Set("Sec-Fetch-Site", tt.site)
+		}
+		if tt.browser {
+			r.Header.Set("Sec-Fetch-Mode", "navigate")
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		cookie := w.Header().Get("Set-Cookie")
+		if w.Code != tt.want || w.Header().Get("Location") != tt.location || !strings.HasPrefix(cookie, tt.cookie) || (cookie == "") != (tt.cookie == "") {
+			t.Errorf("%s: %d, Location %q, Set-Cookie %q", tt.name, w.Code, w.Header().Get("Location"), cookie)
+		}
+	}
+}
+
+// E1: the page says who is signed in, and on which devices; to a visitor it
+// shows the form, and what was wrong.
+func TestPageShowsWhoIsSignedIn(t *testing.T) {
+	h := testServer(t)
+	ask := func(method, path, agent, cookie string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader("password=quickstart"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("User-Agent", agent)
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	in := func(agent string) string {
+		cookie, _, _ := strings.Cut(ask(http.MethodPost, "/login", agent, "").Header().Get("Set-Cookie"), ";")
+		return cookie
+	}
+	phone := in("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1")
+	laptop := in("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36")
+	in("<script>alert(1)</script>")
+	for what, c := range map[string]struct {
+		path, cookie string
+		has, hasNot  []string
+	}{
+		"a visitor":      {"/", "", []string{`action="/login?return_to=%2f"`}, []string{"Signed in", "not the password"}},
+		"a wrong one":    {"/?wrong=1", "", []string{`action="/login`, "not the password"}, []string{"Signed in"}},
+		"the way back":   {"/?return_to=%2Fme", "", []string{`action="/login?return_to=%2fme"`}, nil},
+		"a way out":      {"/?return_to=//elsewhere.example", "", []string{`action="/login?return_to=%2f"`}, []string{"elsewhere.example"}},
+		"the phone":      {"/", phone, []string{"Signed in as <b>ada</b>", "Safari on iPhone</b> <span", "Chrome on Linux</b>\n", "Another program", "everywhere else"}, []string{`action="/login`, "<script>alert"}},
+		"the laptop":     {"/", laptop, []string{"Chrome on Linux</b> <span", "Safari on iPhone</b>\n"}, nil},
+		"a stale cookie": {"/", phone[:len(phone)-2] + "AA", []string{`action="/login`}, []string{"Signed in"}},
+	} {
+		w := ask(http.MethodGet, c.path, "", c.cookie)
+		for _, has := range c.has {
+			if !strings.Contains(w.Body.String(), has) {
+				t.Errorf("%s: %d, the page lacks %q", what, w.Code, has)
+			}
+		}
+		for _, has := range c.hasNot {
+			if strings.Contains(w.Body.String(), has) {
+				t.Errorf("%s: the page has %q", what, has)
+			}
+		}
+	}
+	ask(http.MethodPost, "/logout/others", "", laptop)
+	if w := ask(http.MethodGet, "/me", "", phone); w.Code != http.StatusUnauthorized {
+		t.Errorf("the phone is still signed in: %d", w.Code)
+	}
+	ask(http.MethodPost, "/logout", "", laptop)
+	if w := ask(http.MethodGet, "/me", "", laptop); w.Code != http.StatusUnauthorized {
+		t.Errorf("the laptop is still signed in: %d", w.Code)
 	}
 }
 

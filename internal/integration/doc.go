@@ -1,4 +1,4 @@
 // Package integration holds the tests that need a real server: its test files
 // run the store suite, and what the suite cannot see, on PostgreSQL, MariaDB,
-// SQLite and Redis.
+// SQLite and Redis, tokens against jose, and sessions in Chromium.
 package integration

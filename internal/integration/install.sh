@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the servers that the integration tests start, and node, where that is
-# possible: as root, on Debian and its kin, and only what is missing. The tests
-# start servers of their own and use no daemon that the packages may have started.
+# Installs the servers that the integration tests start, node and Chromium,
+# where that is possible: as root, on Debian and its kin, and only what is missing.
+# The tests start servers of their own and use no daemon of the packages.
 set -euo pipefail
 
 missing=()
@@ -13,6 +13,8 @@ have redis-server || missing+=(redis-server)
 # For jose_test.go; npm then gets what its package-lock.json names.
 have node || missing+=(nodejs)
 have npm || missing+=(npm)
+# For chromium_*_test.go.
+have chromium || missing+=(chromium)
 
 if [[ ${#missing[@]} -eq 0 ]]; then
 	exit 0

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"bufio"
 	"context"
 	"os/exec"
 	"path/filepath"
@@ -8,18 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
 
 // D2: the quickstart's store changes by one flag: its walkthrough passes on
 // each, twice, since a store that keeps has something from the first time.
 func TestQuickstartOnEveryStore(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "quickstart")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./quickstart")
-	build.Dir = filepath.Join("..", "..", "examples")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := buildQuickstart(t)
 	urls := map[string]func(t *testing.T) string{
 		"memory":     func(*testing.T) string { return "memory" },
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "authn.db") },
@@ -43,4 +41,73 @@ func TestQuickstartOnEveryStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+func buildQuickstart(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "quickstart")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./quickstart")
+	build.Dir = filepath.Join("..", "..", "examples")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// S2, S9, S15: the quickstart's page signs in by its form, shows the devices,
+// and ends the others, with scripts and without.
+func TestQuickstartInABrowser(t *testing.T) {
+	at := startQuickstart(t)
+	for _, scripts := range []bool{true, false} {
+		b := newBrowser(t)
+		b.setScripts(scripts)
+		b.visit(at + "/me")
+		b.do(chromedp.SendKeys(chromedp.CSS("#password"), "letmein"))
+		b.click(".login button")
+		if b.location() != "/?wrong=1" || !strings.Contains(b.text(), "That is not the password.") {
+			t.Errorf("scripts %t: a wrong password leads to %s", scripts, b.location())
+		}
+		phone := newBrowser(t)
+		for _, in := range []tab{phone, b} {
+			in.visit(at + "/")
+			in.do(chromedp.SendKeys(chromedp.CSS("#password"), "quickstart"))
+			in.click(".login button")
+		}
+		if text := b.text(); !strings.Contains(text, "Signed in as ada") || strings.Count(text, "Chrome on Linux") != 2 {
+			t.Errorf("scripts %t: the page says %q", scripts, text)
+		}
+		b.click("[action='/logout/others'] button")
+		if text := b.text(); strings.Count(text, "Chrome on Linux") != 1 {
+			t.Errorf("scripts %t: the page says %q", scripts, text)
+		}
+		if phone.visit(at + "/me"); !strings.Contains(phone.text(), "Sign in with a session") {
+			t.Errorf("scripts %t: the other device is still signed in", scripts)
+		}
+		if b.click("[action='/logout'] button"); !strings.Contains(b.text(), "Sign in with a session") {
+			t.Errorf("scripts %t: after the logout the page says %q", scripts, b.text())
+		}
+	}
+}
+
+// startQuickstart is where it serves its page until the test ends.
+func startQuickstart(t *testing.T) (url string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, buildQuickstart(t), "-addr", "127.0.0.1:0")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
+	for in := bufio.NewScanner(out); in.Scan(); {
+		if rest, ok := strings.CutPrefix(in.Text(), "Or open "); ok {
+			url, _, _ = strings.Cut(rest, " ")
+			return url
+		}
+	}
+	t.Fatal("the quickstart does not say where its page is")
+	return ""
 }

@@ -10,7 +10,7 @@ import (
 
 // Read reads calls from a text/template, which gets data. They look as editors
 // with an HTTP client have them, with what the answer has to be on the second
-// line: its status and, quoted, what it says.
+// line: its status, what it says, quoted, and the browser that sends it, if any.
 //
 //	### a good key
 //	# 200 "ada"
@@ -47,7 +47,7 @@ func parse(block string) (Call, error) {
 		return Call{}, fmt.Errorf("want a title, an expectation and a request")
 	}
 	c := Call{Title: lines[0], Header: lines[3:], Body: strings.TrimSpace(body)}
-	if _, err := fmt.Sscanf(lines[1], "# %d %q", &c.Want, &c.Says); err != nil {
+	if n, err := fmt.Sscanf(lines[1], "# %d %q %s", &c.Want, &c.Says, &c.Browser); n < 2 { // most name no browser
 		return Call{}, fmt.Errorf("%w at %q", err, lines[1])
 	}
 	var ok bool

@@ -2,11 +2,14 @@ package tour
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -33,4 +36,26 @@ func (cs Calls) Serve(ctx context.Context, ln net.Listener, h http.Handler, walk
 		err = errors.Join(err, c(last))
 	}
 	return err
+}
+
+// Assets serves the files of the folder assets, and does not list them.
+func Assets(files fs.FS) http.Handler {
+	assets, err := fs.Sub(files, "assets") // so that ../ leads nowhere
+	if err != nil {
+		panic(err)
+	}
+	serve := http.StripPrefix("/assets", http.FileServerFS(assets))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		serve.ServeHTTP(w, r)
+	})
+}
+
+// JSON answers v.
+func JSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that is gone is nobody's error
 }

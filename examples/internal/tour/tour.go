@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"regexp"
 	"strings"
 	"time"
@@ -24,7 +25,11 @@ type Call struct {
 	Header []string
 	// Body is JSON or a form. "" is none.
 	Body string
-	// Want is the status, and Says stands in a WWW-Authenticate or the body.
+	// Browser is the name of one that sends the call, with the cookies that it
+	// has got. "" sends none.
+	Browser string
+	// Want is the status, and Says stands in a header field that is shown or in
+	// the body.
 	Want int
 	Says string
 }
@@ -47,6 +52,10 @@ func (cs Calls) Lines() string {
 // Curl is c as a line for a POSIX shell.
 func (c Call) Curl() string {
 	line := "curl -i"
+	if c.Browser != "" { // its cookies, outside the working copy
+		jar := `"${TMPDIR:-/tmp}/authn-` + c.Browser + `.cookies"`
+		line += " -b " + jar + " -c " + jar
+	}
 	if c.Method != http.MethodGet {
 		line += " -X " + c.Method
 	}
@@ -89,19 +98,31 @@ func (s shown) fill(text string) string {
 // Walk sends the calls and prints each exchange, with its secrets shortened.
 // The first answer that is not what it has to be is the error.
 func (cs Calls) Walk(ctx context.Context, out io.Writer) error {
-	client := &http.Client{
-		Timeout:       10 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	clients := map[string]*http.Client{}
 	var last shown
 	for i, c := range cs {
+		if clients[c.Browser] == nil {
+			clients[c.Browser] = newClient(c.Browser)
+		}
 		fmt.Fprintf(out, "%d. %s\n", i+1, c.Title)
-		if err := c.exchange(ctx, client, &last, out); err != nil {
+		if err := c.exchange(ctx, clients[c.Browser], &last, out); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, "All %d answers are what they have to be.\n", len(cs))
 	return nil
+}
+
+// newClient is that of a browser, which keeps cookies, or of a program.
+func newClient(browser string) *http.Client {
+	c := &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if browser != "" {
+		c.Jar, _ = cookiejar.New(nil) // never fails
+	}
+	return c
 }
 
 // exchange prints the request before it sends it, so that what the server logs
@@ -118,6 +139,11 @@ func (c Call) exchange(ctx context.Context, client *http.Client, last *shown, ou
 		req.Header.Set(name, value)
 		fmt.Fprintf(out, "> %s: %s\n", name, short(value))
 	}
+	if client.Jar != nil {
+		for _, cookie := range client.Jar.Cookies(req.URL) {
+			fmt.Fprintf(out, "> Cookie: %s=%s\n", cookie.Name, short(cookie.Value))
+		}
+	}
 	if sent != "" {
 		fmt.Fprintf(out, "> %s\n", short(sent))
 	}
@@ -131,19 +157,25 @@ func (c Call) exchange(ctx context.Context, client *http.Client, last *shown, ou
 		return err
 	}
 	_ = json.Unmarshal(body, last) // most answers show nothing, and some are no JSON
-	answer := answerText(resp, body)
+	answer := answerText(resp, body, c.Says)
 	fmt.Fprintln(out, answer)
 	return c.Check(resp.StatusCode, answer)
 }
 
-// answerText is the status, the challenges and the body, secrets shortened.
-func answerText(resp *http.Response, body []byte) string {
+// answerText is the status, the fields that a visitor is to see and the body,
+// secrets shortened. Of a page it is the lines with what that has to say.
+func answerText(resp *http.Response, body []byte, says string) string {
 	lines := []string{resp.Status}
-	for _, challenge := range resp.Header.Values("WWW-Authenticate") {
-		lines = append(lines, "WWW-Authenticate: "+challenge)
+	for _, name := range []string{"WWW-Authenticate", "Location", "Set-Cookie"} {
+		for _, value := range resp.Header.Values(name) {
+			lines = append(lines, name+": "+value)
+		}
 	}
+	page := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
 	for line := range strings.Lines(string(body)) {
-		lines = append(lines, strings.TrimSpace(line))
+		if !page || strings.Contains(line, says) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
 	}
 	return short("< " + strings.Join(lines, "\n< ") + "\n")
 }

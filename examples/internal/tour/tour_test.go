@@ -2,6 +2,7 @@ package tour_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -172,6 +173,76 @@ func TestWalkEndsAtTheFirstWrongAnswer(t *testing.T) {
 	var refused *net.OpError
 	if err := read(t, text, s.URL).Walk(t.Context(), io.Discard); !errors.As(err, &refused) {
 		t.Errorf("without a server: %v", err)
+	}
+}
+
+// E1: a browser keeps its cookies, also in curl lines, and another does not get
+// them. Of a page only what it has to say is printed.
+func TestWalkOfBrowsers(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "who", Value: strings.Repeat("a", 60)})
+		w.Header().Set("Location", "/")
+		w.WriteHeader(http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, err := r.Cookie("who")
+		_, _ = fmt.Fprintf(w, "<h1>\n  known: %t\n</h1>\n", err == nil)
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	calls := read(t, `
+### log in
+# 303 "Set-Cookie" phone
+POST {{.}}/login
+
+### known
+# 200 "known: true" phone
+GET {{.}}/
+
+### not known
+# 200 "known: false" laptop
+GET {{.}}/
+
+### nor this one
+# 200 "known: false"
+GET {{.}}/
+`, s.URL)
+	var out strings.Builder
+	if err := calls.Walk(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	want := `1. log in
+> POST /login
+< 303 See Other
+< Location: /
+< Set-Cookie: who=aaaaaaaaaaaaaa…aaaa
+
+2. known
+> GET /
+> Cookie: who=aaaaaaaaaaaaaa…aaaa
+< 200 OK
+< known: true
+
+3. not known
+> GET /
+< 200 OK
+< known: false
+
+4. nor this one
+> GET /
+< 200 OK
+< known: false
+
+All 4 answers are what they have to be.
+`
+	if out.String() != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", out.String(), want)
+	}
+	const jar = `"${TMPDIR:-/tmp}/authn-phone.cookies"`
+	if got, want := calls[1].Curl(), "curl -i -b "+jar+" -c "+jar+" "+s.URL+"/"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -12,14 +12,16 @@ $("copy").addEventListener("click", copy)
 setInterval(tellTimes, 5000)
 enable()
 listKeys()
+// The back/forward cache may have the page of a session that has ended since.
+addEventListener("pageshow", event => event.persisted && location.reload())
 
 // A button that cannot be used yet keeps the focus, which a disabled one loses.
 const ready = button => !button.hasAttribute("aria-disabled") && !button.hasAttribute("aria-busy")
 
 async function send(button) {
-  const { method, path, key, token, body, note, refused } = button.dataset
+  const { method, path, key, token, session, body, note, refused } = button.dataset
   const call = {
-    method, token: login[token],
+    method, session, token: login[token],
     body: body?.replace("{refresh}", login.refresh).replace("{spent}", login.spent),
     path: path.replace("{id}", fresh.id),
     key: { reader: demo.reader, typo: demo.typo, manager: demo.manager, new: fresh.secret, old: fresh.old }[key],
@@ -40,12 +42,12 @@ async function send(button) {
   }
 }
 
-function request({ method, path, key, token, body }) {
+function request({ method, path, key, token, session, body }) {
   const headers = new Headers()
   if (key) headers.set("X-API-Key", key)
   if (token) headers.set("Authorization", "Bearer " + token)
   if (body) headers.set("Content-Type", "application/json")
-  return fetch(path, { method, headers, body, cache: "no-store", credentials: "omit" })
+  return fetch(path, { method, headers, body, cache: "no-store", credentials: session ? "same-origin" : "omit" })
 }
 
 // remember keeps what later buttons need: a secret is in one answer only.
@@ -125,8 +127,9 @@ function reveal() {
   }
 }
 
-function sent({ key, token, body }) {
+function sent({ key, token, session, body }) {
   const all = []
+  if (session === "yes") all.push(["Cookie", "session=…, which no script can read"])
   if (key) all.push(["X-API-Key", short(key)])
   if (token) all.push(["Authorization", "Bearer " + short(token)])
   if (body) all.push(["Content-Type", "application/json"])
@@ -162,9 +165,11 @@ function json(text) {
   return ["\n", ...tokens.map((token, i) => i % 2 ? element("span", token, token.endsWith(":") ? "name" : "string") : token)]
 }
 
-function curl({ method, path, key, token, body }) {
+function curl({ method, path, key, token, session, body }) {
   const quote = s => "'" + s.replaceAll("'", String.raw`'\''`) + "'"
   const words = ["curl -i"]
+  const login = `curl -c cookies -d password=quickstart ${demo.url}/login\n` // each device has a cookie of its own
+  if (session === "yes") words[0] = login + "curl -i -b cookies"
   if (method !== "GET") words.push("-X " + method)
   if (key) words.push("-H " + quote("X-API-Key: " + key))
   if (token) words.push("-H " + quote("Authorization: Bearer " + token))

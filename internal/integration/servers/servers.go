@@ -21,9 +21,9 @@ import (
 	"time"
 )
 
-// Main runs the tests of m, stops all servers and prints the summary. It
+// Main runs m, a *testing.M, stops all servers and prints the summary. It
 // answers the exit status.
-func Main(m *testing.M) int {
+func Main(m interface{ Run() int }) int {
 	defer stopAll()
 	inMemory()
 	code := m.Run()
