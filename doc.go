@@ -9,12 +9,15 @@
 // Start with the package of the method that fits who is calling:
 //
 //   - A developer's integration, CI or a partner: package apikey.
+//   - A browser on a web app: package session, after package password.
+//   - A mobile app, a single-page application, services that trust each other:
+//     package jwtauth.
 //   - A method of your own, such as a partner's signature: a [Verifier], as in
 //     the examples.
 //
-// Sessions for browsers, JWTs for mobile apps and services, OAuth logins,
-// passwords, second factors, rate limits and mutual TLS are being built as
-// packages of the same shape.
+// Package ratelimit limits requests and guesses at each of them, and package
+// clientip finds the client behind proxies. OAuth logins, second factors and
+// mutual TLS are being built as packages of the same shape.
 //
 // # Three outcomes
 //

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -167,12 +168,20 @@ var details = map[string]string{
 	"limit_reached":    "There are as many as there may be.",
 	"invalid_scope":    "A scope is unknown or may not be granted.",
 	"invalid_target":   "An audience is unknown or may not be granted.",
-	"invalid_grant":    "The token is malformed, expired, revoked or used up.",
+	"invalid_grant":    "What was given is wrong, malformed, expired, revoked or used up.",
 
+	"weak_password":          "The password is too easy to guess, or was breached.",
+	"quota_exceeded":         "There were too many requests or attempts. Try again later.",
 	"method_not_allowed":     "This method is not supported here.",
 	"too_large":              "It is too large.",
 	"unauthorized_client":    "This client must authenticate, elsewhere.",
 	"unsupported_grant_type": "This grant type is not supported here.",
+}
+
+// problemTypes are those that somebody has registered; RFC 9457 §4.2.1 has
+// "about:blank" for the others. This one is of draft-ietf-httpapi-ratelimit-headers.
+var problemTypes = map[string]string{
+	"quota_exceeded": "https://iana.org/assignments/http-problem-types#quota-exceeded",
 }
 
 // problem is the body of every refusal: RFC 9457, with "error" of RFC 6749 and
@@ -218,7 +227,7 @@ func WriteError(w http.ResponseWriter, _ *http.Request, err error) {
 		}
 	}
 	body, err := json.Marshal(problem{
-		Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status,
+		Type: cmp.Or(problemTypes[e.Code], "about:blank"), Title: http.StatusText(e.Status), Status: e.Status,
 		Detail: details[e.Code], Error: e.Code,
 		Scope: strings.Join(e.Scopes, " "), Factor: e.Factor, MaxAge: wholeSeconds(e.MaxAge),
 	})

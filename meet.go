@@ -49,9 +49,17 @@ type FactorAdder interface {
 // AttemptLimiter counts guesses before they are looked at: ratelimit.Attempts.
 type AttemptLimiter interface {
 	// Reserve takes one attempt at the account of subject, or, where that is "",
-	// at the one that name would have, or answers a 429 *Error. succeeded gives it
-	// back after a right guess and clears the account.
-	Reserve(r *http.Request, subject, name string) (succeeded func(context.Context) error, err error)
+	// at the one that name would have, or answers a 429 *[Error].
+	Reserve(r *http.Request, subject, name string) (Attempt, error)
 	// Unlock ends all locks of subject: after a reset, and for operators.
 	Unlock(ctx context.Context, subject string) error
+}
+
+// Attempt is one that was reserved. A wrong guess needs no call: it stays
+// counted.
+type Attempt interface {
+	// Succeeded gives the attempt back and clears the account.
+	Succeeded(ctx context.Context) error
+	// Cancelled gives it back: nobody has looked at the guess.
+	Cancelled(ctx context.Context) error
 }

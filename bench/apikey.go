@@ -22,15 +22,21 @@ var peers = []string{
 	"github.com/alexedwards/scs/pgxstore",
 	"github.com/alexedwards/scs/v2",
 	"github.com/auth0/go-jwt-middleware/v3",
+	"github.com/go-chi/httprate",
 	"github.com/golang-jwt/jwt/v5",
 	"github.com/gorilla/sessions",
 	"github.com/jackc/pgx/v5",
 	"github.com/labstack/echo/v4",
 	"github.com/lestrrat-go/jwx/v3",
 	"github.com/redis/go-redis/v9",
+	"github.com/sethvargo/go-limiter",
+	"github.com/throttled/throttled/v2",
+	"github.com/ulule/limiter/v3",
 }
 
-func rows() []row { return slices.Concat(contract(), apiKeys(), tokens(), sessions()) }
+func rows() []row {
+	return slices.Concat(contract(), apiKeys(), tokens(), sessions(), limits(), passwords())
+}
 
 // sink is a ResponseWriter that costs nothing.
 type sink struct{ h http.Header }

@@ -11,9 +11,10 @@ const MaxWindow = 64
 
 // LimitTake is what one request takes from one counter.
 type LimitTake struct {
-	// Policy and Key name the counter; it is the same one whatever the other
-	// fields say, so that a limit can be changed while it is in use. Stores
-	// outside the process keep digests of the two.
+	// Policy and Key name the counter, which is none of another take in a call. It
+	// is the same one whatever Limit, Burst and Period say, so that a limit can be
+	// changed while it is in use. Stores outside the process keep digests of the
+	// two.
 	Policy, Key string
 	// GCRA, the generic cell rate algorithm of ITU-T I.371, says that on average
 	// Limit in Period pass, and Burst at once. Without it no window of Period
@@ -30,7 +31,7 @@ type LimitTake struct {
 	// Limit is above 0.
 	Cost int
 	// Account says that Key names an account: a store that is bounded keeps what
-	// is half spent.
+	// is half spent. It is the same in all calls.
 	Account bool
 }
 
@@ -62,16 +63,18 @@ const MaxTiers = 4
 
 // AttemptTake is one counter of guesses.
 type AttemptTake struct {
-	// Policy, Key and Sub name the counter: Sub is one of several of a Key that
-	// UnlockAttempts ends together.
+	// Policy, Key and Sub name the counter, which is none of another take in a
+	// call: Sub is one of several of a Key that UnlockAttempts ends together. Over
+	// 64 of a Key may share one.
 	Policy, Key, Sub string
 	// Tiers are at most MaxTiers; which one is which follows from the order.
 	Tiers []AttemptTier
 	// DisableAfter is how many in a row, without a success, refuse all others
-	// until UnlockAttempts; 0: never.
+	// until UnlockAttempts; 0: never. A row may be forgotten 30 days after its
+	// last attempt.
 	DisableAfter int
 	// Account says that Key names an account: a success clears this counter with
-	// its locks, not only its own attempt.
+	// its locks, not only its own attempt. It is the same in all calls.
 	Account bool
 }
 
@@ -98,10 +101,9 @@ type Limits interface {
 	// ReserveAttempts counts an attempt before it is looked at. One that is
 	// refused does not count, and makes no lock longer.
 	ReserveAttempts(ctx context.Context, takes []AttemptTake) (AttemptState, error)
-	// SettleAttempts is for an attempt that succeeded: the counters of accounts
-	// are cleared, the others get back the newest attempt and are no longer
-	// locked.
-	SettleAttempts(ctx context.Context, takes []AttemptTake) error
+	// SettleAttempts gives back an attempt: the counters lose the newest one and
+	// are no longer locked. If it succeeded, those of accounts are cleared.
+	SettleAttempts(ctx context.Context, takes []AttemptTake, succeeded bool) error
 	// UnlockAttempts clears all counters of key, whatever their Sub.
 	UnlockAttempts(ctx context.Context, policy, key string) error
 }

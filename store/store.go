@@ -77,6 +77,9 @@ type Store interface {
 	Sessions
 	Tokens
 	SigningKeys
+	PasswordTable
+	OneTime
+	Limits
 	Once
 }
 

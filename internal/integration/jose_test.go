@@ -1,25 +1,17 @@
 package integration_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-go/authn"
-	"github.com/gatehouse-go/authn/internal/integration/servers"
 	"github.com/gatehouse-go/authn/jwtauth"
 	"github.com/gatehouse-go/authn/store/memstore"
 )
@@ -27,8 +19,6 @@ import (
 const (
 	tokensIssuer   = "https://auth.example.com"
 	tokensAudience = "https://api.example.com"
-	// joseTimeout is for npm and for node.
-	joseTimeout = time.Minute
 	// joseText is what writers of JSON escape differently, or not at all.
 	joseText = "jürgen \"\\/\" \u2028 <&> 😀"
 )
@@ -314,60 +304,7 @@ func joseKeys(t *testing.T) (keys []joseKey) {
 // askJose runs the peer.
 func askJose(t *testing.T, request, answer any) {
 	t.Helper()
-	node, ok := servers.Binary("node")
-	if !ok {
-		servers.Missing(t, "nodejs")
-	}
-	npm, ok := servers.Binary("npm")
-	if !ok {
-		servers.Missing(t, "npm")
-	}
-	dir, err := installJose(npm)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), joseTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, node, filepath.Join(dir, "peer.mjs"))
-	cmd.Stdin = bytes.NewReader(authn.Must(json.Marshal(request)))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err == nil {
-		err = json.Unmarshal(out, answer)
-	}
-	if err != nil {
-		t.Fatalf("jose: %v\n%s", err, out)
-	}
-}
-
-var jose struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// installJose puts the peer and what package-lock.json names into a folder, once.
-func installJose(npm string) (string, error) {
-	jose.once.Do(func() { jose.dir, jose.err = tryInstallJose(npm) })
-	return jose.dir, jose.err
-}
-
-func tryInstallJose(npm string) (string, error) {
-	dir, err := servers.Dir("jose")
-	if err != nil {
-		return "", err
-	}
-	if err := os.CopyFS(dir, os.DirFS("testdata/jose")); err != nil {
-		return "", err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), joseTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, npm, "ci", "--prefer-offline", "--engine-strict", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir, cmd.WaitDelay = dir, time.Second
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm ci: %w\n%s", errors.Join(err, ctx.Err()), out)
-	}
-	return dir, nil
+	askNode(t, "jose", request, answer)
 }
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }

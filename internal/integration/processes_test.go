@@ -272,7 +272,7 @@ func raceProcesses(t *testing.T, backend string, args ...string) {
 	}
 	var racers [2]*racer
 	for i := range racers {
-		racers[i] = startRacer(t, i, append([]string{backend}, args...))
+		racers[i] = startRacer(t, "TestRacer", i, append([]string{backend}, args...))
 	}
 	for n, c := range raceCases {
 		ok := t.Run(c.name, func(t *testing.T) {
@@ -353,13 +353,14 @@ func (r *racer) answer() (string, error) {
 // racerEnv holds the arguments of a racer.
 const racerEnv = "AUTHN_TEST_RACER"
 
-func startRacer(t *testing.T, number int, args []string) *racer {
+// startRacer starts this test binary as one of test, which answers lines.
+func startRacer(t *testing.T, test string, number int, args []string) *racer {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^TestRacer$")
+	cmd := exec.Command(exe, "-test.run=^"+test+"$")
 	cmd.Env = append(os.Environ(), racerEnv+"="+strings.Join(append([]string{strconv.Itoa(number)}, args...), "\n"), "AUTHN_SUMMARY=")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -391,6 +392,23 @@ func startRacer(t *testing.T, number int, args []string) *racer {
 // TestRacer is a racer when it is started as one, and nothing otherwise. Each
 // line names a case and a round; the answer is "won", "lost" or an error.
 func TestRacer(t *testing.T) {
+	answerLines(t, func(s raceStore, n, round, number int) string {
+		c := raceCases[n]
+		err := c.run(t.Context(), s, round, number)
+		switch {
+		case err == nil:
+			return "won"
+		case c.lost != nil && errors.Is(err, c.lost):
+			return "lost"
+		}
+		return err.Error()
+	})
+}
+
+// answerLines answers each line that names a case and a round, in a process
+// that startRacer started.
+func answerLines(t *testing.T, answer func(s raceStore, n, round, number int) string) {
+	t.Helper()
 	env, ok := os.LookupEnv(racerEnv)
 	if !ok {
 		return
@@ -406,14 +424,6 @@ func TestRacer(t *testing.T) {
 		if _, err := fmt.Sscan(lines.Text(), &n, &round); err != nil {
 			t.Fatal(err)
 		}
-		c := raceCases[n]
-		outcome := "won"
-		if err := c.run(t.Context(), s, round, number); err != nil {
-			outcome = strings.ReplaceAll(err.Error(), "\n", " ")
-			if c.lost != nil && errors.Is(err, c.lost) {
-				outcome = "lost"
-			}
-		}
-		fmt.Println(outcome)
+		fmt.Println(strings.ReplaceAll(answer(s, n, round, number), "\n", " "))
 	}
 }

@@ -17,7 +17,7 @@ import (
 // median of the ratios of rounds in which the two take turns. It is logged, not
 // judged: the machine may be busy. TestRedisRoundTrips holds what is certain.
 func TestRedisCost(t *testing.T) {
-	const rounds, batch = 31, 100
+	const batch = 100
 	c := redisClient(t, nil)
 	prefix := fmt.Sprintf("cost%d:", redisPrefixes.Add(1))
 	s := openRedis(t, c, redisstore.Config{KeyPrefix: prefix})
@@ -70,11 +70,7 @@ for i = 1, #ARGV, 4 do
   end
 end
 return first`)
-	for _, op := range []struct {
-		name       string
-		calls      int // in a round
-		ours, bare func(ctx context.Context) error
-	}{
+	logCosts(t, []costRow{
 		{
 			"APIKeyByDigest", 100,
 			func(ctx context.Context) error { _, err := s.APIKeyByDigest(ctx, k.Digest); return err },
@@ -107,11 +103,24 @@ return first`)
 			func(ctx context.Context) error { _, err := s.RecordAPIKeyUses(ctx, uses); return err },
 			func(ctx context.Context) error { return record.Run(ctx, c, []string{bare}, args...).Err() },
 		},
-	} {
+	})
+}
+
+// costRow is an operation, and the bare client doing the same.
+type costRow struct {
+	name       string
+	calls      int // in a round
+	ours, bare func(ctx context.Context) error
+}
+
+func logCosts(t *testing.T, rows []costRow) {
+	t.Helper()
+	const rounds = 31
+	for _, op := range rows {
 		run := func(f func(context.Context) error) time.Duration {
 			start := time.Now()
 			for range op.calls {
-				if err := f(ctx); err != nil {
+				if err := f(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -130,7 +139,7 @@ return first`)
 				ratios, our, their = append(ratios, float64(a)/float64(b)), append(our, a), append(their, b)
 			}
 		}
-		t.Logf("%-24s %8v, bare %8v, ratio %.3f", op.name, median(our)/time.Duration(op.calls), median(their)/time.Duration(op.calls), median(ratios))
+		t.Logf("%-28s %8v, bare %8v, ratio %.3f", op.name, median(our)/time.Duration(op.calls), median(their)/time.Duration(op.calls), median(ratios))
 	}
 }
 

@@ -41,6 +41,17 @@ func TestRedisOutOfMemory(t *testing.T) {
 	for _, n := range sessions {
 		wantErr(t, redisLogin(ctx, s, n, store.SessionRef{}), nil)
 	}
+	for _, p := range []store.Password{redisPassword("ann"), redisPassword("bob")} {
+		wantErr(t, s.CreatePassword(ctx, p, now), nil)
+	}
+	links := []store.OneTimeToken{redisOneTime("ann", "one", now), redisOneTime("ann", "two", now), redisOneTime("bob", "bob", now)}
+	for _, l := range links {
+		wantErr(t, s.CreateOneTime(ctx, l, 0, now), nil)
+	}
+	window, attempt := redisWindow("ann", 1), redisAttempt("ann", "", 1)
+	wantTaken(t, s, []store.LimitTake{window}, 0)
+	wantTaken(t, s, []store.LimitTake{window}, -1)
+	wantReserved(t, s, 0, attempt)
 	wantErr(t, c.ConfigSet(ctx, "maxmemory", "1mb").Err(), nil) // less than it has
 
 	wantErr(t, s.CreateAPIKey(ctx, redisKey("ann", "new", now), store.APIKeyLimits{}, now), store.ErrFull)
@@ -67,6 +78,33 @@ func TestRedisOutOfMemory(t *testing.T) {
 		wantErr(t, s.RevokeSessionsOf(ctx, subject, ""), nil)
 		wantSessions(t, s, subject, now)
 	}
+
+	wantErr(t, s.CreatePassword(ctx, redisPassword("new"), now), store.ErrFull)
+	for range 2 { // the second finds another hash, and nobody
+		want := error(nil)
+		if got, _ := s.PasswordBySubject(ctx, "ann"); got.Hash == "next" {
+			want = store.ErrConflict
+		}
+		wantErr(t, s.ReplacePasswordHash(ctx, "ann", redisPassword("ann").Hash, "next", now), want)
+		wantErr(t, s.DeletePassword(ctx, "bob"), nil)
+	}
+	wantErr(t, s.CreateOneTime(ctx, redisOneTime("ann", "new", now), 0, now), store.ErrFull)
+	_, err = s.ClaimOneTime(ctx, links[0].Digest, now)
+	wantErr(t, err, nil)
+	_, err = s.ClaimOneTime(ctx, links[0].Digest, now)
+	wantErr(t, err, store.ErrNotFound)
+	for _, subject := range []string{"ann", "ann", "bob"} {
+		wantErr(t, s.RevokeOneTimeOf(ctx, subject), nil)
+	}
+	_, err = s.OneTimeByDigest(ctx, links[2].Digest, now)
+	wantErr(t, err, store.ErrNotFound)
+	_, err = takeOf(ctx, s, redisGCRA("new", 1))
+	wantErr(t, err, store.ErrFull)
+	_, err = s.ReserveAttempts(ctx, []store.AttemptTake{redisAttempt("new", "", 1)})
+	wantErr(t, err, store.ErrFull)
+	wantTaken(t, s, []store.LimitTake{window}, -1)
+	wantReserved(t, s, 10*time.Minute, attempt)
+	wantErr(t, s.UnlockAttempts(ctx, attempt.Policy, attempt.Key), nil)
 
 	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
 	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
@@ -201,6 +239,12 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 	for _, n := range []store.Session{session, revoked} {
 		wantErr(t, redisLogin(ctx, first, n, store.SessionRef{}), nil)
 	}
+	for _, err := range []error{
+		first.CreatePassword(ctx, redisPassword("ann"), now), first.DeletePassword(ctx, "nobody"),
+		first.CreateOneTime(ctx, redisOneTime("ann", "link", now), 0, now), first.RevokeOneTimeOf(ctx, "nobody"),
+	} {
+		wantErr(t, err, nil)
+	}
 	_, err := first.AdvanceFamily(ctx, spent.Ref, redisUse(spent, 1))
 	wantErr(t, err, nil)
 	again := redisUse(spent, 1)
@@ -220,6 +264,7 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 			"RevokeFamily": s.RevokeFamily(ctx, f.Ref, now), "RevokeToken": s.RevokeToken(ctx, token, now.Add(time.Hour)),
 			"RevokeTokensOf": s.RevokeTokensOf(ctx, "ann"), "ExpireSigningKey": s.ExpireSigningKey(ctx, "k", now),
 			"AdvanceFamily within the grace": err,
+			"DeletePassword":                 s.DeletePassword(ctx, "ann"), "RevokeOneTimeOf": s.RevokeOneTimeOf(ctx, "ann"),
 		}
 	}
 	second := openRedis(t, redisClient(t, primary), redisstore.Config{KeyPrefix: "wait:", Wait: 1})

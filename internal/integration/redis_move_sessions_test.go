@@ -1,8 +1,6 @@
 package integration_test
 
 import (
-	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -29,15 +27,11 @@ func TestRedisClusterMovesTheSlotOfSessions(t *testing.T) {
 	wantErr(t, s.RevokeSession(ctx, "ann", "dead", now), nil)
 	revision := int64(1) // of a
 
-	answers := func(when string, outages bool) {
-		t.Helper()
-		right := func(what string, err, want error) {
-			t.Helper()
-			if outages && err != nil && !errors.Is(err, want) {
-				wantOutage(t, err)
-			} else if !errors.Is(err, want) {
-				t.Errorf("%s: %s answers %v, want %v", when, what, err, want)
-			}
+	key := "move:{" + dead.Ref.Tag + "}"
+	works := func() error { return s.TouchSession(ctx, sessions[0].Ref, now, now) }
+	whileMoving(t, cluster, c, key, works, func(when string, right func(what string, err, want error)) {
+		if when == noKeyMoved {
+			wantOutage(t, s.RevokeSessionsOf(ctx, "ann", "")) // and not done for a part
 		}
 		for _, n := range sessions {
 			wantSession(t, s, n.Ref, now, nil)
@@ -57,29 +51,7 @@ func TestRedisClusterMovesTheSlotOfSessions(t *testing.T) {
 		if right("ListSessions", err, nil); err == nil && len(ss) != len(sessions) {
 			t.Errorf("%s: a list of %d sessions, want %d", when, len(ss), len(sessions))
 		}
-		if t.Failed() {
-			t.Fatal(when)
-		}
-	}
-
-	answers("before", false)
-	m := newSlotMove(t, cluster, c, "move:{"+dead.Ref.Tag+"}")
-	m.begin(t)
-	answers("before the first key moves", true)
-	wantOutage(t, s.RevokeSessionsOf(ctx, "ann", "")) // and not done for a part
-	for step := 1; m.keys(t, 1) > 0; step++ {
-		answers(fmt.Sprintf("with %d keys moved", step), true)
-		if step > 12 { // some steps add a key
-			for m.keys(t, 100) > 0 {
-			}
-		}
-	}
-	answers("with all keys moved", true)
-	m.end(t)
-	eventually(t, "the slot works again", func() error {
-		return s.TouchSession(ctx, sessions[0].Ref, now, now)
 	})
-	answers("after the end", false)
 	wantErr(t, s.RevokeSessionsOf(ctx, "ann", ""), nil)
 	for _, n := range sessions {
 		wantSession(t, s, n.Ref, now, store.ErrNotFound)

@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -34,17 +33,9 @@ func TestRedisClusterMovesTheSlotOfASubject(t *testing.T) {
 	loaded := redisFamily("ann", "loaded", now) // of the version that is over
 	n := 0
 
-	// answers wants each to be right or, if some may be one, an outage.
-	answers := func(when string, outages bool) {
-		t.Helper()
-		right := func(what string, err, want error) {
-			t.Helper()
-			if outages && err != nil && !errors.Is(err, want) {
-				wantOutage(t, err)
-			} else if !errors.Is(err, want) {
-				t.Errorf("%s: %s answers %v, want %v", when, what, err, want)
-			}
-		}
+	key := "move:{" + live.Ref.Tag + "}"
+	works := func() error { _, err := s.TokenRevoked(ctx, revoked, now); return err }
+	whileMoving(t, cluster, c, key, works, func(when string, right func(what string, err, want error)) {
 		for _, token := range []struct {
 			store.TokenRef
 			want string
@@ -82,29 +73,7 @@ func TestRedisClusterMovesTheSlotOfASubject(t *testing.T) {
 		}
 		n++
 		wantErr(t, s.RevokeToken(ctx, store.TokenRef{ID: fmt.Sprint("new ", n), Subject: "ann"}, now.Add(time.Hour)), nil)
-		if t.Failed() {
-			t.Fatal(when)
-		}
-	}
-
-	answers("before", false)
-	m := newSlotMove(t, cluster, c, "move:{"+live.Ref.Tag+"}")
-	m.begin(t)
-	answers("before the first key moves", true)
-	for step := 0; m.keys(t, 1) > 0 && step < 100; step++ {
-		answers(fmt.Sprintf("with %d keys moved", step+1), true)
-		if step > 12 { // each step adds a key
-			for m.keys(t, 100) > 0 {
-			}
-		}
-	}
-	answers("with all keys moved", true)
-	m.end(t)
-	eventually(t, "the slot works again", func() error {
-		_, err := s.TokenRevoked(ctx, revoked, now)
-		return err
 	})
-	answers("after the end", false)
 	wantErr(t, s.RevokeTokensOf(ctx, "ann"), nil)
 	wantErr(t, wantRevoked(ctx, s, redisToken(live), now, store.TokenRevokedBySubject), nil)
 }

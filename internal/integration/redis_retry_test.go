@@ -116,6 +116,8 @@ func TestRedisReplayedScripts(t *testing.T) {
 			replaysOfTokens(t, s, other, prefix, p)
 			replaysOfSigningKeys(t, s, other, p)
 			replaysOfSessions(t, s, other, prefix, p)
+			replaysOfAccounts(t, s, other, p)
+			replaysOfLimits(t, s, other, p)
 		})
 	}
 }
@@ -241,6 +243,7 @@ func loadScripts(t *testing.T, s *redisstore.Store) {
 	later := now.Add(time.Hour)
 	loadTokenScripts(t, s, now)
 	loadSessionScripts(t, s, now)
+	loadAccountScripts(t, s, now)
 	_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 10, now)
 	for _, err := range []error{
 		err,

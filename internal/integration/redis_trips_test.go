@@ -53,6 +53,12 @@ func TestRedisRoundTrips(t *testing.T) {
 		uses = append(uses, store.APIKeyUse{ID: k.ID, N: 2, At: now})
 		wantErr(t, s.CreateFamily(ctx, family(i)), nil)
 		wantErr(t, s.CreateFamily(ctx, revoked(i)), nil)
+		wantErr(t, s.CreatePassword(ctx, redisPassword(fmt.Sprint("subject", i)), now), nil)
+		wantErr(t, s.CreatePassword(ctx, redisPassword(fmt.Sprint("gone", i)), now), nil)
+		for _, id := range []string{"read", "claimed"} {
+			wantErr(t, s.CreateOneTime(ctx, redisOneTime(fmt.Sprint("subject", i), id, now), 0, now), nil)
+		}
+		wantErr(t, s.CreateOneTime(ctx, redisOneTime(fmt.Sprint("revoker", i), "revoked", now), 0, now), nil)
 		for _, n := range []store.Session{session(i), dead(i), turned(i), redisSession(revoked(i).Subject, "revoked", now)} {
 			wantErr(t, redisLogin(ctx, s, n, store.SessionRef{}), nil)
 		}
@@ -119,6 +125,36 @@ func TestRedisRoundTrips(t *testing.T) {
 			return s.AddSigningKey(ctx, k, newest, now.Add(time.Hour))
 		}},
 		"ExpireSigningKey": {"evalsha", func(int) error { return s.ExpireSigningKey(ctx, "load", now) }},
+		"PasswordByName": {"get", func(i int) error {
+			_, err := s.PasswordByName(ctx, redisPassword(fmt.Sprint("subject", i)).Name)
+			return err
+		}},
+		"PasswordBySubject": {"evalsha", func(i int) error { _, err := s.PasswordBySubject(ctx, fmt.Sprint("subject", i)); return err }},
+		"ReplacePasswordHash": {"evalsha", func(i int) error {
+			p := redisPassword(fmt.Sprint("subject", i))
+			return s.ReplacePasswordHash(ctx, p.Subject, p.Hash, "next", now)
+		}},
+		"CreatePassword": {"evalsha", func(i int) error { return s.CreatePassword(ctx, redisPassword(fmt.Sprint("new", i)), now) }},
+		"DeletePassword": {"evalsha", func(i int) error { return s.DeletePassword(ctx, fmt.Sprint("gone", i)) }},
+		"CreateOneTime": {"evalsha", func(i int) error {
+			return s.CreateOneTime(ctx, redisOneTime(fmt.Sprint("subject", i), "new", now), 10, now)
+		}},
+		"OneTimeByDigest": {"get", func(i int) error {
+			_, err := s.OneTimeByDigest(ctx, redisOneTime(fmt.Sprint("subject", i), "read", now).Digest, now)
+			return err
+		}},
+		"ClaimOneTime": {"evalsha", func(i int) error {
+			_, err := s.ClaimOneTime(ctx, redisOneTime(fmt.Sprint("subject", i), "claimed", now).Digest, now)
+			return err
+		}},
+		"RevokeOneTimeOf": {"evalsha", func(i int) error { return s.RevokeOneTimeOf(ctx, fmt.Sprint("revoker", i)) }},
+		"TakeLimits of four keys": {"evalsha", func(i int) error {
+			_, err := takeOf(ctx, s, redisWindow("a", 64), redisGCRA("a", 200), redisWindow(fmt.Sprint("b", i), 1), redisGCRA("c", 50))
+			return err
+		}},
+		"ReserveAttempts of three": {"evalsha", func(i int) error { _, err := s.ReserveAttempts(ctx, redisGuess(i)); return err }},
+		"SettleAttempts of three":  {"evalsha", func(i int) error { return s.SettleAttempts(ctx, redisGuess(i), true) }},
+		"UnlockAttempts":           {"evalsha", func(i int) error { return s.UnlockAttempts(ctx, "password", fmt.Sprint("ann", i)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantErr(t, stats.ConfigResetStat(ctx).Err(), nil)
@@ -137,6 +173,14 @@ func TestRedisRoundTrips(t *testing.T) {
 			wantNoScan(t, stats)
 		})
 	}
+}
+
+// redisGuess is what one login is counted by.
+func redisGuess(i int) []store.AttemptTake {
+	ann := fmt.Sprint("ann", i)
+	client := redisAttempt("192.0.2.1", "", 64)
+	client.Account = false
+	return []store.AttemptTake{redisAttempt(ann, "192.0.2.1", 5), redisAttempt(ann, "", 20), client}
 }
 
 // D5, D9: a denial that waits for a replica is one round trip, too.

@@ -39,6 +39,10 @@ func sqlOutages(t *testing.T, what string, ctx context.Context, st *sqlstore.Sto
 	wantSQLOutage(t, what+": token", revoked)
 	_, session := st.SessionByRef(ctx, raceSession("ann", 1).Ref, now)
 	wantSQLOutage(t, what+": session", session)
+	_, password := st.PasswordByName(ctx, "ann")
+	wantSQLOutage(t, what+": password", password)
+	_, link := st.OneTimeByDigest(ctx, store.DigestOf("x"), now)
+	wantSQLOutage(t, what+": one-time token", link)
 	sqlWriteOutages(t, what, ctx, st, now)
 	wantSQLOutage(t, what+": Check", st.Check(ctx))
 }
@@ -63,7 +67,40 @@ func sqlWriteOutages(t *testing.T, what string, ctx context.Context, st *sqlstor
 	wantSQLOutage(t, what+": touch", st.TouchSession(ctx, session.Ref, now, now))
 	wantSQLOutage(t, what+": revoke session", st.RevokeSession(ctx, session.Identity.Subject, session.ID, now))
 	wantSQLOutage(t, what+": revoke sessions", st.RevokeSessionsOf(ctx, session.Identity.Subject, ""))
+	wantSQLOutage(t, what+": new password", st.CreatePassword(ctx, racePassword("x", 1), now))
+	wantSQLOutage(t, what+": change password", st.ReplacePasswordHash(ctx, "ann", "x", "y", now))
+	wantSQLOutage(t, what+": delete password", st.DeletePassword(ctx, "ann"))
+	wantSQLOutage(t, what+": link", st.CreateOneTime(ctx, raceLink("x", 1, 0), 1, now))
+	_, err = st.ClaimOneTime(ctx, store.DigestOf("x"), now)
+	wantSQLOutage(t, what+": claim link", err)
+	wantSQLOutage(t, what+": revoke links", st.RevokeOneTimeOf(ctx, "ann"))
+	wantSQLOutage(t, what+": take", st.TakeLimits(ctx, []store.LimitTake{aWindow("ann", 1)}, make([]store.LimitState, 1)))
+	wantSQLOutage(t, what+": take of two", st.TakeLimits(ctx, []store.LimitTake{aWindow("ann", 1), aWindow("bob", 1)}, make([]store.LimitState, 2)))
+	_, err = st.ReserveAttempts(ctx, []store.AttemptTake{anAttempt("ann", 1)})
+	wantSQLOutage(t, what+": attempt", err)
+	wantSQLOutage(t, what+": unlock", st.UnlockAttempts(ctx, "password", "ann"))
 }
+
+// wantRefusedHere wants an error of a value that no column takes, and that the
+// database was not asked.
+func wantRefusedHere(t *testing.T, what string, err error) {
+	t.Helper()
+	var known *authn.Error
+	if err == nil || errors.As(err, &known) || strings.Contains(err.Error(), "SQLSTATE") || strings.Contains(err.Error(), "Error 1") {
+		t.Errorf("%s was not refused here: %v", what, err)
+	}
+}
+
+// wantAbsent wants that what no row can have is not there.
+func wantAbsent(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%s: %v, want %v", what, err, store.ErrNotFound)
+	}
+}
+
+// hostileTexts are what columns would change, cut or not take.
+var hostileTexts = []string{"a\x00b", "\xff", "\xed\xa0\x80", strings.Repeat("x", 300)}
 
 // D4, D8: nobody listens, the password is wrong, the context is over: an
 // outage, at once.
@@ -169,6 +206,9 @@ func TestExhaustedPoolIsAnOutage(t *testing.T) {
 		}
 		if err := st.UpdateSessionData(ctx, s.Ref, 1, nil, now); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("update: %v, want %v", err, store.ErrNotFound)
+		}
+		if err := usePasswordsAndLimits(ctx, st, "one connection"); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -39,6 +39,7 @@ func TestSQLCost(t *testing.T) {
 		session := createSession(t, st, "cost", 1)
 		bare := newBareSQL(t, db, b, schema)
 		n := 0 // of claims, each a new one
+		rate, full := []store.LimitTake{aRate("cost", 10_000_000)}, []store.LimitTake{aWindow("full", 0)}
 		for _, op := range []struct {
 			name       string
 			ours, bare func() error
@@ -68,6 +69,16 @@ func TestSQLCost(t *testing.T) {
 					n++
 					return bare.claim(ctx, store.DigestOf(fmt.Sprint(n)), now.Add(time.Hour))
 				},
+			},
+			{
+				"TakeLimits, GCRA",
+				func() error { return st.TakeLimits(ctx, rate, make([]store.LimitState, 1)) },
+				func() error { return bare.count(ctx) },
+			},
+			{
+				"TakeLimits, refused",
+				func() error { return st.TakeLimits(ctx, full, make([]store.LimitState, 1)) },
+				func() error { _, err := bare.read(ctx, k.Digest); return err },
 			},
 		} {
 			run := func(f func() error) time.Duration {
@@ -100,8 +111,8 @@ func TestSQLCost(t *testing.T) {
 // bareSQL is what a host would write for its own table: statements that are
 // prepared once, and no more.
 type bareSQL struct {
-	b                                sqlBackend
-	byDigest, bySession, token, once *sql.Stmt
+	b                                         sqlBackend
+	byDigest, bySession, token, once, counter *sql.Stmt
 }
 
 func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
@@ -109,12 +120,13 @@ func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
 	columns := "id, owner, name, prefix, last_four, digest, scopes, metadata, created_at, expires_at, revoked_at, replaced_by, last_used_at, last_addr, uses"
 	p := []any{"?", "?", "?", "?", "?"}
 	upsert := "ON CONFLICT (purpose, digest) DO UPDATE SET ends_at = %s WHERE c.ends_at <= %s"
-	as := "AS c "
+	count, as := "ON CONFLICT (owner) DO UPDATE SET changes = c.changes + 1", "AS c "
 	switch b.dialect {
 	case sqlstore.PostgreSQL:
 		p = []any{"$1", "$2", "$3", "$4", "$5"}
 	case sqlstore.MySQL:
 		upsert, as = "ON DUPLICATE KEY UPDATE ends_at = IF(ends_at <= %s, %s, ends_at)", ""
+		count = "ON DUPLICATE KEY UPDATE changes = changes + 1"
 	}
 	prepare := func(format string, args ...any) *sql.Stmt {
 		t.Helper()
@@ -134,7 +146,14 @@ func newBareSQL(t *testing.T, db *sql.DB, b sqlBackend, schema string) bareSQL {
 			"(SELECT COUNT(*) FROM "+b.table(schema, "refresh_families")+" WHERE id = %s AND subject = %s AND revoked_at IS NULL), "+
 			"(SELECT version FROM "+b.table(schema, "token_subjects")+" WHERE subject = %s)", p...),
 		prepare("INSERT INTO "+b.table(schema, "once")+" "+as+"(purpose, digest, ends_at) VALUES (%s, %s, %s) "+upsert, p...),
+		prepare("INSERT INTO "+b.table(schema, "api_key_owners")+" "+as+"(owner, changes) VALUES (%s, 1) "+count, p[0]),
 	}
+}
+
+// count is a limiter of one statement, which knows no time.
+func (b bareSQL) count(ctx context.Context) error {
+	_, err := b.counter.ExecContext(ctx, "cost")
+	return err
 }
 
 func (b bareSQL) revoked(ctx context.Context, ref store.TokenRef, now time.Time) error {

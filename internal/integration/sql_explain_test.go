@@ -40,7 +40,7 @@ func TestEachStatementHasItsIndex(t *testing.T) {
 			}
 		}
 		t.Logf("%d statements explained", len(seen))
-		if len(seen) < 48 {
+		if len(seen) < 72 {
 			t.Errorf("only %d statements were seen: %v", len(seen), all)
 		}
 	})
@@ -84,12 +84,14 @@ func sayAll(t *testing.T, st *sqlstore.Store, r *sqlRecorder) {
 	ok(st.ClaimOnce(ctx, "jti", store.DigestOf("new"), now.Add(time.Hour), now))
 	sayTokens(t, st)
 	saySessions(t, st)
+	sayPasswords(t, st)
+	sayLimits(t, st)
 	// Run deletes first and waits then.
 	run, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- st.Run(run) }()
-	for _, table := range []string{"once", "revoked_tokens", "refresh_families", "sessions"} {
+	for _, table := range []string{"once", "revoked_tokens", "refresh_families", "sessions", "one_time_tokens", "one_time_subjects", "limits", "attempts"} {
 		for !r.heard("DELETE", "authn_"+table) && run.Err() == nil {
 			<-time.After(10 * time.Millisecond)
 		}
@@ -228,6 +230,11 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 		"INSERT INTO " + table("sessions") + " (digest, tag, id, subject, identity, pending, data, revision, remember, user_agent, addr, created_at, seen_at, idle_until, expires_at) SELECT " +
 			digest + ", 't', " + id + ", " + owner + ", '{}', 1 = 0, " + digest + ", 1, 1 = 0, '', '', " + days("30") + ", " + days("20") + ", " + days("n % 1000 - 995") + ", " + days("n % 1000 - 1000") + " FROM " + series,
 		"INSERT INTO " + table("session_subjects") + " (subject) SELECT " + id + " FROM " + series,
+		"INSERT INTO " + table("passwords") + " (subject, name, hash, changes, created_at, changed_at) SELECT " + id + ", " + id + ", 'h', 0, " + days("30") + ", " + days("30") + " FROM " + series,
+		"INSERT INTO " + table("one_time_tokens") + " (digest, purpose, subject, bound, created_at, expires_at) SELECT " + digest + ", 'reset', " + owner + ", '', " + days("30") + ", " + days("n % 1000 - 995") + " FROM " + series,
+		"INSERT INTO " + table("one_time_subjects") + " (subject, ends_at) SELECT " + id + ", " + days("n % 1000 - 995") + " FROM " + series,
+		"INSERT INTO " + table("limits") + " (id, state, ends_at) SELECT " + digest + ", " + digest + ", " + days("n % 1000 - 995") + " FROM " + series,
+		"INSERT INTO " + table("attempts") + " (id, state, ends_at) SELECT " + digest + ", " + digest + ", " + days("n % 1000 - 995") + " FROM " + series,
 		"INSERT INTO " + table("signing_keys") + " (id, position, algorithm, public_key, sealed_key, created_at, sign_from, expires_at) SELECT " +
 			id + ", n, 'a', " + digest + ", " + digest + ", " + days("10000 - n") + ", " + days("10000 - n") + ", " + days("10000 - n") + " FROM " + series,
 	} {
@@ -235,7 +242,7 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
-	for _, name := range []string{"api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects"} {
+	for _, name := range []string{"api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts"} {
 		if _, err := db.ExecContext(t.Context(), fmt.Sprintf(analyze, table(name))); err != nil {
 			t.Fatal(err)
 		}
@@ -288,7 +295,7 @@ func explain(t *testing.T, db *sql.DB, d sqlstore.Dialect, s said) (scans []stri
 				scans = append(scans, row["table"])
 			}
 		case sqlstore.SQLite:
-			if rest, ok := strings.CutPrefix(row["detail"], "SCAN "); ok && !strings.HasPrefix(rest, "json_each") && rest != "CONSTANT ROW" {
+			if rest, ok := strings.CutPrefix(row["detail"], "SCAN "); ok && !strings.HasPrefix(rest, "json_each") && !strings.HasSuffix(rest, "CONSTANT ROW") && !strings.HasSuffix(rest, "VALUES CLAUSE") {
 				scans = append(scans, rest)
 			}
 		}

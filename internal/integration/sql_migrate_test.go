@@ -72,6 +72,9 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 			if err := st.AddSigningKey(t.Context(), raceSigningKey("ring", 1, 0), "", time.Time{}); err != nil {
 				t.Errorf("prefix %q: %v", prefix, err)
 			}
+			if err := usePasswordsAndLimits(t.Context(), st, "ann"); err != nil {
+				t.Errorf("prefix %q: %v", prefix, err)
+			}
 		}
 	})
 }
@@ -106,7 +109,7 @@ func TestOpenMigrates(t *testing.T) {
 		open() // again, with nothing to do
 
 		// A table is gone, and the versions do not say so.
-		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "schema"} {
+		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts", "schema"} {
 			exec("DROP TABLE " + b.table(schema, name))
 			if err := st.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "call Store.Open") {
 				t.Errorf("Check without %s: %v", name, err)
@@ -129,6 +132,9 @@ func TestOpenMigrates(t *testing.T) {
 				t.Errorf("without %s: %v", name, err)
 			}
 			if _, err := st.ListSigningKeys(t.Context(), now); err != nil {
+				t.Errorf("without %s: %v", name, err)
+			}
+			if err := usePasswordsAndLimits(t.Context(), st, name); err != nil {
 				t.Errorf("without %s: %v", name, err)
 			}
 		}
@@ -185,6 +191,9 @@ func TestMissingTableNamesOpen(t *testing.T) {
 		_, ring := st.ListSigningKeys(t.Context(), now)
 		session := raceSession("ann", 1)
 		_, verify := st.SessionByRef(t.Context(), session.Ref, now)
+		_, login := st.PasswordByName(t.Context(), "ann")
+		_, claim := st.ClaimOneTime(t.Context(), store.DigestOf("x"), now)
+		_, reserve := st.ReserveAttempts(t.Context(), []store.AttemptTake{anAttempt("ann", 1)})
 		for name, err := range map[string]error{
 			"APIKeyByDigest":   read,
 			"RecordAPIKeyUses": use,
@@ -198,6 +207,13 @@ func TestMissingTableNamesOpen(t *testing.T) {
 			"CreateSession":    st.CreateSession(t.Context(), session, store.SessionRef{}, 0, 0, now),
 			"TouchSession":     st.TouchSession(t.Context(), session.Ref, now, now),
 			"RevokeSessionsOf": st.RevokeSessionsOf(t.Context(), "ann", ""),
+			"PasswordByName":   login,
+			"CreatePassword":   st.CreatePassword(t.Context(), racePassword("x", 1), now),
+			"CreateOneTime":    st.CreateOneTime(t.Context(), raceLink("x", 1, 0), 1, now),
+			"ClaimOneTime":     claim,
+			"TakeLimits":       st.TakeLimits(t.Context(), []store.LimitTake{aWindow("ann", 1)}, make([]store.LimitState, 1)),
+			"ReserveAttempts":  reserve,
+			"UnlockAttempts":   st.UnlockAttempts(t.Context(), "password", "ann"),
 			"Check":            st.Check(t.Context()),
 			"Run":              st.Run(t.Context()),
 		} {

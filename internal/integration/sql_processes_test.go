@@ -15,6 +15,8 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
+		db.SetMaxOpenConns(50)
+		db.SetMaxIdleConns(50)
 		d, err := strconv.Atoi(args[3])
 		if err != nil {
 			return nil, err
@@ -23,7 +25,8 @@ func init() {
 	}
 }
 
-// D1, D4: of two processes that race on an operation, one wins, every time.
+// D1, D4, R3, R11: of two processes that race on an operation, one wins, every
+// time; of many callers of three, just as many as a limit lets through.
 func TestSQLProcessesRace(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		t.Parallel()
@@ -32,6 +35,8 @@ func TestSQLProcessesRace(t *testing.T) {
 		if err := st.Open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		raceProcesses(t, "SQL", driver, dsn, schema, strconv.Itoa(int(b.dialect)))
+		args := []string{driver, dsn, schema, strconv.Itoa(int(b.dialect))}
+		raceProcesses(t, "SQL", args...)
+		crowdProcesses(t, "SQL", args...)
 	})
 }

@@ -8,7 +8,11 @@
 //
 // It is bounded: when a concern has Config.MaxRecords, what inserts answers
 // [store.ErrFull]. Only anonymous sessions are evicted, the oldest first, when
-// a session needs the room; sessions that have expired go before them.
+// a session needs the room; sessions that have expired go before them, and
+// one-time tokens that have expired when another one needs the room. Limits are
+// counted by Config.MaxKeys counters: one that is refusing is never evicted, nor,
+// of an account, one that is half spent, locked or disabled. Where none can go,
+// the new ones of a policy share a counter.
 package memstore
 
 import (
@@ -16,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-go/authn/internal/limits"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -25,6 +30,9 @@ type Config struct {
 	// families and the subjects whose version has moved on; of sessions, these
 	// and the subjects whose sessions were revoked. Defaults to 1 000 000.
 	MaxRecords int
+	// MaxKeys bounds the counters of limits, of each of four kinds: takes and
+	// attempts, of clients and of accounts. Defaults to 100 000.
+	MaxKeys int
 	// ClockOffset is added to the store's own clock, for tests. nil adds
 	// nothing.
 	ClockOffset func() time.Duration
@@ -32,6 +40,7 @@ type Config struct {
 
 const (
 	defaultMaxRecords = 1_000_000
+	defaultMaxKeys    = 100_000
 	// margin is how long the expired is kept, for callers whose clocks differ.
 	margin = 24 * time.Hour
 	// sweepEvery is how often Run deletes.
@@ -45,7 +54,10 @@ type Store struct {
 	sessions
 	tokens
 	signingKeys
+	passwords
+	oneTime
 	once
+	*counters
 	start time.Time
 	cfg   Config
 }
@@ -60,12 +72,17 @@ func New(cfg Config) *Store {
 	if cfg.MaxRecords <= 0 {
 		cfg.MaxRecords = defaultMaxRecords
 	}
-	s := &Store{cfg: cfg}
+	if cfg.MaxKeys <= 0 {
+		cfg.MaxKeys = defaultMaxKeys
+	}
+	s := &Store{cfg: cfg, counters: limits.New(cfg.MaxKeys, cfg.ClockOffset)}
 	s.start = s.now()
 	s.apiKeys.init(cfg.MaxRecords)
 	s.sessions.init(cfg.MaxRecords, s.now)
 	s.tokens.init(cfg.MaxRecords, s.now)
 	s.signingKeys.init(cfg.MaxRecords, s.now)
+	s.passwords.init(cfg.MaxRecords)
+	s.oneTime.init(cfg.MaxRecords, s.now)
 	s.once.init(cfg.MaxRecords, s.now)
 	return s
 }
@@ -106,7 +123,9 @@ func (s *Store) Run(ctx context.Context) error {
 		s.sessions.sweepAll(margin)
 		s.tokens.sweepAll()
 		s.signingKeys.sweep()
+		s.oneTime.sweepAll(margin)
 		s.once.sweepAll()
+		limits.Sweep(s.counters)
 		select {
 		case <-ctx.Done():
 			return nil

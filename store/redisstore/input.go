@@ -20,6 +20,8 @@ const (
 	maxKeyID   = 16
 	maxKeyPart = 16 << 10
 	maxData    = 64 << 10
+	maxHash    = 1024
+	maxBound   = 512
 
 	tagLength = 8 // of a store.TagOf
 )
@@ -199,6 +201,34 @@ func checkSigningKey(k store.SigningKey) error {
 		return fmt.Errorf("authn/redisstore: SigningKey.Public or Sealed has over %d bytes", maxKeyPart)
 	case k.CreatedAt.IsZero() || k.SignFrom.IsZero():
 		return errors.New("authn/redisstore: SigningKey.CreatedAt or SignFrom is zero")
+	}
+	return nil
+}
+
+// checkPassword is checkKey of a password.
+func checkPassword(p store.Password) error {
+	err := errors.Join(checkText("Password.Subject", p.Subject, maxOwner), checkText("Password.Name", p.Name, maxOwner),
+		checkText("Password.Hash", p.Hash, maxHash))
+	switch {
+	case err != nil:
+		return fmt.Errorf("authn/redisstore: %w", err)
+	case p.Subject == "" || p.Name == "":
+		return errors.New("authn/redisstore: Password.Subject or Name is empty")
+	}
+	return nil
+}
+
+// checkOneTime is checkKey of a one-time token.
+func checkOneTime(t store.OneTimeToken) error {
+	err := errors.Join(checkText("OneTimeToken.Purpose", t.Purpose, maxPurpose), checkText("OneTimeToken.Subject", t.Subject, maxOwner),
+		checkText("OneTimeToken.Bound", t.Bound, maxBound))
+	switch {
+	case err != nil:
+		return fmt.Errorf("authn/redisstore: %w", err)
+	case t.Purpose == "":
+		return errors.New("authn/redisstore: OneTimeToken.Purpose is empty")
+	case t.CreatedAt.IsZero() || t.ExpiresAt.IsZero():
+		return errors.New("authn/redisstore: OneTimeToken.CreatedAt or ExpiresAt is zero")
 	}
 	return nil
 }

@@ -24,6 +24,10 @@
 //	<prefix>{once:<purpose>:<digest>}     claims, a key each: over all slots
 //	<prefix>{<tag>}…                      tokens, refresh families and sessions of
 //	                                      the subjects with this [store.TagOf]
+//	<prefix>{<prefix>passwords}…          passwords: one slot
+//	<prefix>{<prefix>onetime}…            one-time tokens: one slot
+//	<prefix>{<digest of a Key>}limit:…    limits, and attempts:…, of this Key: over
+//	                                      all slots
 //
 // API keys are found by digest and capped by owner, so they cannot be spread:
 // one shard of a cluster bears all their load, and its memory is their limit:
@@ -37,6 +41,20 @@
 // verified, nor refreshed, for the same reason. Sessions of theirs are read, but
 // not begun, changed or ended. Signing keys are one key, which is here or there.
 //
+// Passwords and one-time tokens are for one shard, too, about 400 bytes each. While
+// their slot moves they are found by name and by digest; all else is an outage.
+//
+// A limit takes about 200 bytes, and 8 for each take that a window holds, until a
+// minute after nothing of it is spent; attempts as much for each Sub, until a day
+// after the last lock. What is counted in a row by DisableAfter is forgotten after
+// 30 days without an attempt, and what is disabled never is. Of a Key there are 64
+// Subs; further ones share a counter, which a success gives back to and does not
+// clear. One script takes from all limits of a call; in a cluster one for each Key,
+// in the order of the call. Then what a later one refuses is given back, and for
+// that moment others may be refused. While a slot moves, calls that take from two
+// limits of a Key and successes of attempts may be outages. If a Redis's clock
+// goes back, as by a failover, windows and locks last until it has caught up.
+//
 // The ID of a family is unique among the subjects of one tag, which is all that
 // a slot can know. It is random, and found by its tag, so that does not matter.
 //
@@ -44,34 +62,35 @@
 // each change writes again. RevokeSessionsOf is one script, which takes some 10 ms
 // for a thousand sessions; other calls wait for it.
 //
-// API keys have no TTL and are never deleted. Nor is a subject's version, which
-// there is from its first RevokeTokensOf on, nor when RevokeSessionsOf was called
-// last. A signing key that ended over a day
-// ago is deleted when the next one is added. The TTL of a claim, a revoked token,
-// a family and a session is a day longer than these are good (over 200 years count as
-// 200), so that it does not matter which of two clocks is right. A family takes
-// about 1.2 kB. Nothing is found by KEYS or SCAN.
+// API keys have no TTL and are never deleted; passwords have none, either. Nor is
+// a subject's version deleted, which there is from its first RevokeTokensOf on, nor
+// when RevokeSessionsOf was called last. A signing key that ended over a day ago is
+// deleted when the next one is added. The TTL of a claim, a one-time token, a
+// revoked token, a family and a session is a day longer than these are good (over
+// 200 years count as 200), so that it does not matter which of two clocks is right.
+// A family takes about 1.2 kB. Nothing is found by KEYS or SCAN.
 //
 // # What may be lost
 //
 // Redis acknowledges a write before its replicas have it. A failover within
 // that moment forgets it: a claim can be made again, a revoked key lives again.
-// Config.Wait makes what denies something wait for replicas. That leaves two
-// holes, which Redis cannot close. A failover may choose a replica that is not
-// among those that have it, unless Wait is the number of all replicas. And a
-// client that is cut off together with the old primary goes on reading from it
-// what was revoked at the new one, until the partition ends;
-// min-replicas-to-write stops that primary's writes, so that no claim is made
-// twice, but not its reads.
+// Config.Wait makes what denies something wait for replicas, but for limits and
+// attempts: the last of these may be forgotten. That leaves two holes, which Redis
+// cannot close. A failover may choose a replica that is not among those that have
+// it, unless Wait is the number of all replicas. And a client that is cut off
+// together with the old primary goes on reading from it what was revoked at the
+// new one, until the partition ends; min-replicas-to-write stops that primary's
+// writes, so that no claim is made twice, but not its reads.
 //
 // A restart forgets what is not on disk: the defaults of Redis lose the last
 // minutes. Set appendonly yes, and appendfsync always if no denial may be lost.
 //
 // When memory is full, Redis with maxmemory-policy noeviction refuses new
 // records, which is [store.ErrFull]. To it a use of a refresh token, a token
-// that is revoked by its ID, and all that a session has written are such. All
-// other revoking still works: keys, families, sessions, all tokens of a subject,
-// signing keys. So does logging out. Other policies delete
+// that is revoked by its ID, what is counted, and all that a session has written
+// are such. All other revoking still works: keys, families, sessions, all tokens of
+// a subject, signing keys, one-time tokens. So does changing a password, claiming a
+// one-time token, unlocking and logging out. Other policies delete
 // records: Open and Check refuse them, but for Config.InsecureAllowEviction.
 // Set it on replicas, too: theirs counts once a failover has promoted them, and
 // Check does not see it before.
@@ -101,14 +120,14 @@ type Config struct {
 	// Defaults to "authn:".
 	KeyPrefix string
 	// Wait is how many replicas must have a denial (a claim, a revocation, a
-	// rotation, the use of a refresh token, a login, a logout) before it is
-	// answered. If fewer have it within a second, the call is an outage; the
-	// denial may hold nevertheless. Open and Check refuse
-	// a primary that has fewer. 0: a failover may lose it.
+	// rotation, the use of a refresh token, a login, a logout, another password)
+	// before it is answered. If fewer have it within a second, the call is an
+	// outage; the denial may hold nevertheless. Open and Check refuse a primary
+	// that has fewer. 0: a failover may lose it.
 	Wait int
 	// InsecureAllowEviction accepts a maxmemory-policy other than noeviction.
 	// When memory is full, Redis then deletes claims, so that what is good once
-	// is good again, revocations of tokens, and the indexes by which the sessions
+	// is good again, limits, locks, revocations of tokens, and the indexes by which the sessions
 	// of a subject are revoked; with allkeys-… also versions of subjects, by
 	// which all their tokens are, when their sessions were, and the index by which
 	// the keys of an owner are.
@@ -134,13 +153,19 @@ type Store struct {
 	declared []string
 	// signingKeys is the one key of that concern.
 	signingKeys string
+	// passwords and oneTime are what scripts of these concerns are called with, as
+	// declared.
+	passwords, oneTime []string
 }
 
 var (
-	_ store.Store       = (*Store)(nil)
-	_ store.Tokens      = (*Store)(nil)
-	_ store.SigningKeys = (*Store)(nil)
-	_ store.Sessions    = (*Store)(nil)
+	_ store.Store         = (*Store)(nil)
+	_ store.Tokens        = (*Store)(nil)
+	_ store.SigningKeys   = (*Store)(nil)
+	_ store.Sessions      = (*Store)(nil)
+	_ store.PasswordTable = (*Store)(nil)
+	_ store.OneTime       = (*Store)(nil)
+	_ store.Limits        = (*Store)(nil)
 )
 
 // New is a store in Redis. It connects to nothing; Open does.
@@ -195,12 +220,13 @@ func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 	if cfg.Wait > 0 && readTimeout > 0 && readTimeout <= waitFor {
 		return nil, fmt.Errorf("authn/redisstore: Config.Wait waits %v for replicas: the client's ReadTimeout must be longer, not %v", waitFor, readTimeout)
 	}
-	apiKeys := cfg.KeyPrefix + "{" + cfg.KeyPrefix + "apikeys}"
-	return &Store{
-		client: c, cfg: cfg,
-		apiKeys: apiKeys, declared: []string{apiKeys, apiKeys + "-"},
-		signingKeys: cfg.KeyPrefix + "{" + cfg.KeyPrefix + "signingkeys}",
-	}, nil
+	s := &Store{client: c, cfg: cfg}
+	// Two services that share a cluster get slots of their own.
+	s.declared = s.declaredOf(cfg.KeyPrefix + "apikeys")
+	s.passwords = s.declaredOf(cfg.KeyPrefix + "passwords")
+	s.oneTime = s.declaredOf(cfg.KeyPrefix + "onetime")
+	s.apiKeys, s.signingKeys = s.declared[0], s.ofTag(cfg.KeyPrefix+"signingkeys")
+	return s, nil
 }
 
 var errNoClient = errors.New("authn/redisstore: New needs a client")

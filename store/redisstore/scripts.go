@@ -9,7 +9,7 @@ import (
 )
 
 // The scripts say in comments what they are given. The time is the caller's, but
-// in those that have scripts/clock.lua.
+// in those that have scripts/clock.lua or limits.lua.
 var (
 	//go:embed scripts/common.lua
 	common string
@@ -51,6 +51,8 @@ var (
 	addSigningKey string
 	//go:embed scripts/expire_signing_key.lua
 	expireSigningKey string
+	//go:embed scripts/replay.lua
+	replay string
 	//go:embed scripts/sessions.lua
 	sessions string
 	//go:embed scripts/create_session.lua
@@ -69,6 +71,34 @@ var (
 	revokeSessionsOf string
 	//go:embed scripts/list_sessions.lua
 	listSessions string
+	//go:embed scripts/create_password.lua
+	createPassword string
+	//go:embed scripts/password_by_subject.lua
+	passwordBySubject string
+	//go:embed scripts/replace_password_hash.lua
+	replacePasswordHash string
+	//go:embed scripts/delete_password.lua
+	deletePassword string
+	//go:embed scripts/create_one_time.lua
+	createOneTime string
+	//go:embed scripts/claim_one_time.lua
+	claimOneTime string
+	//go:embed scripts/revoke_one_time_of.lua
+	revokeOneTimeOf string
+	//go:embed scripts/limits.lua
+	limits string
+	//go:embed scripts/take_limits.lua
+	takeLimits string
+	//go:embed scripts/give_back_limits.lua
+	giveBackLimits string
+	//go:embed scripts/attempts.lua
+	attempts string
+	//go:embed scripts/reserve_attempts.lua
+	reserveAttempts string
+	//go:embed scripts/settle_attempts.lua
+	settleAttempts string
+	//go:embed scripts/unlock_attempts.lua
+	unlockAttempts string
 
 	createAPIKeyScript         = redis.NewScript(common + createAPIKey)
 	readAPIKeyScript           = redis.NewScript(common + readAPIKey)
@@ -87,14 +117,26 @@ var (
 	tokenVersionScript         = redis.NewScript(tokenVersion)
 	addSigningKeyScript        = redis.NewScript(clock + addSigningKey)
 	expireSigningKeyScript     = redis.NewScript(expireSigningKey)
-	createSessionScript        = redis.NewScript(clock + sessions + createSession)
-	rotateSessionScript        = redis.NewScript(clock + sessions + rotateSession)
-	updateSessionDataScript    = redis.NewScript(sessions + updateSessionData)
-	touchSessionScript         = redis.NewScript(clock + sessions + touchSession)
-	deleteSessionScript        = redis.NewScript(sessions + deleteSession)
-	revokeSessionScript        = redis.NewScript(sessions + revokeSession)
-	revokeSessionsOfScript     = redis.NewScript(clock + sessions + revokeSessionsOf)
-	listSessionsScript         = redis.NewScript(sessions + listSessions)
+	createSessionScript        = redis.NewScript(clock + replay + sessions + createSession)
+	rotateSessionScript        = redis.NewScript(clock + replay + sessions + rotateSession)
+	updateSessionDataScript    = redis.NewScript(replay + sessions + updateSessionData)
+	touchSessionScript         = redis.NewScript(clock + replay + sessions + touchSession)
+	deleteSessionScript        = redis.NewScript(replay + sessions + deleteSession)
+	revokeSessionScript        = redis.NewScript(replay + sessions + revokeSession)
+	revokeSessionsOfScript     = redis.NewScript(clock + replay + sessions + revokeSessionsOf)
+	listSessionsScript         = redis.NewScript(replay + sessions + listSessions)
+	createPasswordScript       = redis.NewScript(replay + createPassword)
+	passwordBySubjectScript    = redis.NewScript(passwordBySubject)
+	replacePasswordHashScript  = redis.NewScript(replay + replacePasswordHash)
+	deletePasswordScript       = redis.NewScript(replay + deletePassword)
+	createOneTimeScript        = redis.NewScript(clock + replay + createOneTime)
+	claimOneTimeScript         = redis.NewScript(replay + claimOneTime)
+	revokeOneTimeOfScript      = redis.NewScript(replay + revokeOneTimeOf)
+	takeLimitsScript           = redis.NewScript(limits + takeLimits)
+	giveBackLimitsScript       = redis.NewScript(limits + giveBackLimits)
+	reserveAttemptsScript      = redis.NewScript(clock + attempts + reserveAttempts)
+	settleAttemptsScript       = redis.NewScript(clock + attempts + settleAttempts)
+	unlockAttemptsScript       = redis.NewScript(unlockAttempts)
 )
 
 const (

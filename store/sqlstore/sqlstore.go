@@ -39,7 +39,14 @@
 // subject that ever logged in with refresh tokens or was revoked: without it
 // revoked tokens of the first version are good again, and its refresh tokens are
 // not. A row of authn_session_subjects may go when its revoked_at is older than
-// any login takes.
+// any login takes. Without its row in authn_limits nothing was taken from a
+// counter, and without those in authn_attempts nobody is locked or disabled. An
+// account that was disabled keeps its row until it is unlocked, and one that is
+// to be disabled after so many attempts a year after the last of them.
+//
+// A limit costs one statement where it refuses, and two where it lets through:
+// one reads, and one writes if nobody else has, who would make it wait. Limits
+// of many requests a second are better kept in Redis or in memory.
 //
 // # What it promises
 //
@@ -98,7 +105,10 @@ const (
 // which is the host's.
 type Store struct {
 	apiKeys
+	limits
 	once
+	oneTime
+	passwords
 	sessions
 	signingKeys
 	tokens
@@ -107,7 +117,12 @@ type Store struct {
 	db       *database
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store         = (*Store)(nil)
+	_ store.PasswordTable = (*Store)(nil)
+	_ store.OneTime       = (*Store)(nil)
+	_ store.Limits        = (*Store)(nil)
+)
 
 // New makes a Store on db. It does not talk to the database: [Store.Open] does.
 func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
@@ -133,7 +148,10 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 	}
 	s := &Store{db: newDatabase(db, d, cfg)}
 	s.apiKeys.init(s.db)
+	s.limits.init(s.db)
 	s.once.init(s.db)
+	s.oneTime.init(s.db)
+	s.passwords.init(s.db)
 	s.sessions.init(s.db)
 	s.signingKeys.init(s.db)
 	s.tokens.init(s.db)
@@ -143,6 +161,10 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 		s.db.sweep("delete old token revocations", "revoked_tokens", "digest", "expires_at"),
 		s.db.sweep("delete old refresh families", "refresh_families", "id", "idle_until"),
 		s.db.sweep("delete old sessions", "sessions", "digest", "idle_until"),
+		s.db.sweep("delete old one-time tokens", "one_time_tokens", "digest", "expires_at"),
+		s.db.sweep("delete old subjects of one-time tokens", "one_time_subjects", "subject", "ends_at"),
+		s.db.sweep("delete old limits", "limits", "id", "ends_at"),
+		s.db.sweep("delete old attempts", "attempts", "id", "ends_at"),
 	}
 	return s, nil
 }

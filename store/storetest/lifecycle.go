@@ -71,7 +71,10 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	sessions, _ := s.(store.Sessions)
 	tokens, _ := s.(store.Tokens)
 	ring, _ := s.(store.SigningKeys)
+	users, _ := s.(store.PasswordTable)
+	links, _ := s.(store.OneTime)
 	once, _ := s.(store.Once)
+	limits, _ := s.(store.Limits)
 	if keys != nil {
 		create(t, keys, newKey("ann", "kept", now))
 	}
@@ -87,8 +90,18 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	if ring != nil {
 		addSigningKeys(t, ring, newSigningKey("kept", now))
 	}
+	if users != nil {
+		createPasswords(t, users, newPassword("u1", "kept"))
+	}
+	if links != nil {
+		createOneTimes(t, links, newOneTime("ann", "kept", now))
+	}
 	if once != nil {
 		must(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), "ClaimOnce")
+	}
+	if limits != nil {
+		wantLimit(t, limits, newWindow("kept", 2), left(1, time.Hour), "before Open")
+		wantAttempt(t, limits, began, "before Open", newAttempt("kept", 1))
 	}
 	must(t, s.Open(t.Context()), "Open")
 	if keys != nil {
@@ -107,8 +120,18 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	if ring != nil {
 		wantSigningKeys(t, ring, now, newSigningKey("kept", now))
 	}
+	if users != nil {
+		wantPassword(t, users, newPassword("u1", "kept"))
+	}
+	if links != nil {
+		wantOneTime(t, links, newOneTime("ann", "kept", now), now)
+	}
 	if once != nil {
 		wantErr(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), store.ErrExists, "the claim made before Open")
+	}
+	if limits != nil {
+		wantLimit(t, limits, newWindow("kept", 2), left(0, time.Hour), "one was taken before Open")
+		wantAttempt(t, limits, lockedFor(10*time.Minute), "it was locked before Open", newAttempt("kept", 1))
 	}
 }
 

@@ -32,6 +32,9 @@ type Config struct {
 	// FixedClock is why the store cannot add offset to its clock: tests that
 	// move it are skipped, saying so. "": it can.
 	FixedClock string
+	// AddUser adds p to what open answered last, for a store.Passwords that is
+	// no store.PasswordTable; for one that is, it is not called.
+	AddUser func(t *testing.T, p store.Password)
 }
 
 // Run tests every interface of package store that open's value implements.
@@ -46,6 +49,10 @@ func Run(t *testing.T, open func(t *testing.T, offset func() time.Duration) any,
 		concernOf[store.Sessions]("Sessions", sessionCases()),
 		concernOf[store.Tokens]("Tokens", tokenCases()),
 		concernOf[store.SigningKeys]("SigningKeys", signingKeyCases()),
+		concernOf[store.Passwords]("Passwords", passwordCases(cfg)),
+		concernOf[store.PasswordTable]("PasswordTable", passwordTableCases()),
+		concernOf[store.OneTime]("OneTime", oneTimeCases()),
+		concernOf[store.Limits]("Limits", limitCases()),
 		concernOf[store.Once]("Once", onceCases()),
 	}
 	value := open(t, new(clock).offset)

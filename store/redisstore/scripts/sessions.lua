@@ -1,7 +1,5 @@
--- What the scripts of sessions share; it is put before each of them.
---
--- KEYS[1] is the beginning of all keys of a tag, and ends with it. KEYS[2] is
--- not used; of both see common.lua. Below them lie
+-- What the scripts of sessions share; it is put before each of them, after
+-- replay.lua. Below the beginning of all keys of a tag lie
 --   session:<token>            the row, a string, so that one GET reads it:
 --                              SeenAt, IdleUntil, ExpiresAt and Revision of 20
 --                              characters each; the login and the Identity,
@@ -12,10 +10,7 @@
 --   session-ids:<subject>      hash of IDs: the token, the digits of the place,
 --                              and "p" if the session owes a factor
 --   session-revoked:<subject>  see revoke_sessions_of.lua
---   call:<call>                the answer of a call, for its replay
---   wait                       see rewrite
 -- Of anonymous sessions, whose subject is "", there is only the row.
-local base = KEYS[1]
 
 local function row_of(token) return base .. 'session:' .. token end
 local function list_of(subject) return base .. 'session-list:' .. subject end
@@ -119,23 +114,4 @@ local function outlive(subject, ttl)
   for _, key in ipairs({ list_of(subject), ends_of(subject), ids_of(subject) }) do
     if redis.call('PTTL', key) < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
   end
-end
-
--- remember is for the replay of a call that has taken effect. Then done says
--- so, whatever happened since. Both write, for WAIT, see rewrite; done of what
--- is not remembered does not, or the script would go on when memory is full.
-local function remember(call, ms) redis.call('SET', base .. 'call:' .. call, 'ok', 'PX', ms) end
-
-local function done(call, ms)
-  local memory = base .. 'call:' .. call
-  return redis.call('EXISTS', memory) == 1 and redis.call('PEXPIRE', memory, ms) == 1
-end
-
--- rewrite is for a call that changes nothing and is answered as if it did: WAIT
--- counts the replicas that have this connection's last write, so there must be
--- one. It goes through when memory is full: Redis refuses the first command
--- that may need some, and none after a write.
-local function rewrite()
-  redis.call('DEL', base .. 'wait')
-  redis.call('SET', base .. 'wait', '1', 'PX', 60000)
 end

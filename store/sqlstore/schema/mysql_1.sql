@@ -104,3 +104,44 @@ CREATE TABLE IF NOT EXISTS {session_subjects} (
 	subject    VARBINARY(255) NOT NULL PRIMARY KEY,
 	revoked_at DATETIME(6) NULL COMMENT 'UTC; when all sessions were revoked last: an older proof gives no new one'
 ) ENGINE=InnoDB COMMENT='locked before the sessions of a subject are created, rotated or revoked: that makes them wait for each other';
+
+CREATE TABLE IF NOT EXISTS {passwords} (
+	subject    VARBINARY(255) NOT NULL PRIMARY KEY,
+	name       VARBINARY(255) NOT NULL COMMENT 'in lower case',
+	hash       VARBINARY(1024) NOT NULL COMMENT 'empty is none',
+	changes    BIGINT NOT NULL COMMENT 'of hash',
+	created_at DATETIME(6) NOT NULL COMMENT 'UTC, as all times',
+	changed_at DATETIME(6) NOT NULL,
+	UNIQUE KEY name (name)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS {one_time_tokens} (
+	digest     BINARY(32) NOT NULL PRIMARY KEY COMMENT 'of the secret',
+	purpose    VARBINARY(64) NOT NULL,
+	subject    VARBINARY(255) NOT NULL,
+	bound      VARBINARY(512) NOT NULL COMMENT 'to an address, to a hash',
+	created_at DATETIME(6) NOT NULL COMMENT 'UTC, as all times',
+	expires_at DATETIME(6) NOT NULL,
+	KEY subject (subject, purpose, expires_at),
+	KEY expires_at (expires_at)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS {one_time_subjects} (
+	subject VARBINARY(255) NOT NULL PRIMARY KEY,
+	ends_at DATETIME(6) NOT NULL COMMENT 'UTC; of the last token: then the row may go',
+	KEY ends_at (ends_at)
+) ENGINE=InnoDB COMMENT='written to before the tokens of a subject are counted: the lock makes them wait for each other';
+
+CREATE TABLE IF NOT EXISTS {limits} (
+	id      BINARY(32) NOT NULL PRIMARY KEY COMMENT 'SHA-256 of policy and key',
+	state   VARBINARY(4096) NOT NULL COMMENT 'times in microseconds',
+	ends_at DATETIME(6) NOT NULL COMMENT 'UTC; when nothing is spent any more',
+	KEY ends_at (ends_at)
+) ENGINE=InnoDB COMMENT='one row for each counter; without it nothing was taken';
+
+CREATE TABLE IF NOT EXISTS {attempts} (
+	id      BINARY(64) NOT NULL PRIMARY KEY COMMENT 'SHA-256 of policy and key, then that of sub',
+	state   VARBINARY(4096) NOT NULL,
+	ends_at DATETIME(6) NOT NULL,
+	KEY ends_at (ends_at)
+) ENGINE=InnoDB COMMENT='as limits';

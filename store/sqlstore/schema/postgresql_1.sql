@@ -114,3 +114,51 @@ CREATE TABLE IF NOT EXISTS {session_subjects} (
 	subject    TEXT COLLATE "C" PRIMARY KEY,
 	revoked_at TIMESTAMPTZ -- when all sessions were revoked last: an older proof gives no new one
 );
+
+CREATE TABLE IF NOT EXISTS {passwords} (
+	subject    TEXT COLLATE "C" PRIMARY KEY,
+	name       TEXT COLLATE "C" NOT NULL UNIQUE, -- in lower case
+	hash       TEXT COLLATE "C" NOT NULL, -- '' is none
+	changes    BIGINT NOT NULL, -- of hash
+	created_at TIMESTAMPTZ NOT NULL,
+	changed_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS {one_time_tokens} (
+	digest     BYTEA PRIMARY KEY, -- of the secret
+	purpose    TEXT COLLATE "C" NOT NULL,
+	subject    TEXT COLLATE "C" NOT NULL,
+	bound      TEXT COLLATE "C" NOT NULL, -- to an address, to a hash
+	created_at TIMESTAMPTZ NOT NULL,
+	expires_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}one_time_tokens_subject" ON {one_time_tokens} (subject, purpose, expires_at);
+
+CREATE INDEX IF NOT EXISTS "{prefix}one_time_tokens_expires_at" ON {one_time_tokens} (expires_at);
+
+-- A row is written to before the tokens of its subject are counted: its lock makes them wait for each other.
+CREATE TABLE IF NOT EXISTS {one_time_subjects} (
+	subject TEXT COLLATE "C" PRIMARY KEY,
+	ends_at TIMESTAMPTZ NOT NULL -- of the last token: then the row may go
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}one_time_subjects_ends_at" ON {one_time_subjects} (ends_at);
+
+-- One row for each counter. Without it nothing was taken.
+CREATE TABLE IF NOT EXISTS {limits} (
+	id      BYTEA PRIMARY KEY, -- SHA-256 of policy and key
+	state   BYTEA NOT NULL, -- times in microseconds
+	ends_at TIMESTAMPTZ NOT NULL -- when nothing is spent any more
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}limits_ends_at" ON {limits} (ends_at);
+
+-- As limits. The rows of a policy and key are next to each other.
+CREATE TABLE IF NOT EXISTS {attempts} (
+	id      BYTEA PRIMARY KEY, -- SHA-256 of policy and key, then that of sub
+	state   BYTEA NOT NULL,
+	ends_at TIMESTAMPTZ NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}attempts_ends_at" ON {attempts} (ends_at);

@@ -114,3 +114,51 @@ CREATE TABLE IF NOT EXISTS {session_subjects} (
 	subject    TEXT NOT NULL PRIMARY KEY,
 	revoked_at TEXT -- when all sessions were revoked last: an older proof gives no new one
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS {passwords} (
+	subject    TEXT NOT NULL PRIMARY KEY,
+	name       TEXT NOT NULL UNIQUE, -- in lower case
+	hash       TEXT NOT NULL, -- '' is none
+	changes    INTEGER NOT NULL, -- of hash
+	created_at TEXT NOT NULL,
+	changed_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS {one_time_tokens} (
+	digest     BLOB NOT NULL PRIMARY KEY, -- of the secret
+	purpose    TEXT NOT NULL,
+	subject    TEXT NOT NULL,
+	bound      TEXT NOT NULL, -- to an address, to a hash
+	created_at TEXT NOT NULL,
+	expires_at TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}one_time_tokens_subject" ON "{prefix}one_time_tokens" (subject, purpose, expires_at);
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}one_time_tokens_expires_at" ON "{prefix}one_time_tokens" (expires_at);
+
+-- A row is written to before the tokens of its subject are counted, as in the other dialects.
+CREATE TABLE IF NOT EXISTS {one_time_subjects} (
+	subject TEXT NOT NULL PRIMARY KEY,
+	ends_at TEXT NOT NULL -- of the last token: then the row may go
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}one_time_subjects_ends_at" ON "{prefix}one_time_subjects" (ends_at);
+
+-- One row for each counter. Without it nothing was taken.
+CREATE TABLE IF NOT EXISTS {limits} (
+	id      BLOB NOT NULL PRIMARY KEY, -- SHA-256 of policy and key
+	state   BLOB NOT NULL, -- times in microseconds
+	ends_at TEXT NOT NULL -- when nothing is spent any more
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}limits_ends_at" ON "{prefix}limits" (ends_at);
+
+-- As limits. The rows of a policy and key are next to each other.
+CREATE TABLE IF NOT EXISTS {attempts} (
+	id      BLOB NOT NULL PRIMARY KEY, -- SHA-256 of policy and key, then that of sub
+	state   BLOB NOT NULL,
+	ends_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}attempts_ends_at" ON "{prefix}attempts" (ends_at);

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/password"
+)
+
+// The logins at once are processes of their own, since memory is of a process:
+// this variable names the contender to such a one.
+const (
+	floodVariable = "AUTHN_BENCH_LOGINS"
+	floodName     = "64 logins at once, 64 MiB"
+	floodLogins   = 64
+	floodRounds   = 3
+)
+
+// floodSlots is how many hashes run at a time, of ours and of x/crypto alike.
+func floodSlots(p password.Params) int {
+	return max(1, min(runtime.NumCPU()/int(p.Threads), 512<<10/int(p.MemoryKiB)))
+}
+
+// peakKiB is the most that this process ever had.
+func peakKiB() float64 {
+	status := authn.Must(os.ReadFile("/proc/self/status"))
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	return authn.Must(strconv.ParseFloat(strings.Fields(peak)[0], 64))
+}
+
+// flood is the process of one contender.
+func flood(contender string) {
+	p := password.Argon2Default()
+	h := authn.Must(password.NewHasher(password.HasherConfig{Argon2: p}))
+	encoded := storedBy(h)
+	login := hasherVerify(h, encoded)
+	if contender == rawArgon2 {
+		raw, slots := rawVerify(p, encoded), make(chan struct{}, floodSlots(p))
+		login = func() error {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			return raw()
+		}
+	}
+	cpu, start := cpuTime(), time.Now()
+	var wg sync.WaitGroup
+	for range floodLogins {
+		wg.Go(func() {
+			if err := login(); err != nil {
+				log.Fatal(contender, ": ", err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println(float64(cpuTime()-cpu), float64(time.Since(start)), peakKiB())
+}
+
+// floods measures both contenders, in turns, and writes what is promised of ours
+// to kept.
+func floods(times, kept io.Writer) {
+	type process struct{ cpu, wall, peak []float64 }
+	contenders := []string{rawArgon2, oursHasher}
+	measured := make([]process, len(contenders))
+	for range floodRounds {
+		for i, c := range contenders {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env, cmd.Stderr = append(os.Environ(), floodVariable+"="+c), os.Stderr
+			out := authn.Must(cmd.Output())
+			var cpu, wall, peak float64
+			authn.Must(fmt.Sscan(string(out), &cpu, &wall, &peak))
+			m := &measured[i]
+			m.cpu, m.wall, m.peak = append(m.cpu, cpu), append(m.wall, wall), append(m.peak, peak)
+		}
+	}
+	raw, ours := measured[0], measured[1]
+	ratios := func(a, b []float64) float64 {
+		all := slices.Clone(a)
+		for i := range all {
+			all[i] /= b[i]
+		}
+		return median(all)
+	}
+	fmt.Fprintln(times, "\noperation\tcontender\ts\tMiB at most\tx floor")
+	for i, m := range measured {
+		name := floodName
+		if i > 0 {
+			name = ""
+		}
+		fmt.Fprintf(times, "%s\t%s\t%.1f\t%.0f\t%.2f\n", name, contenders[i], median(m.wall)/1e9, slices.Max(m.peak)/1024, ratios(m.cpu, raw.cpu))
+	}
+	p := password.Argon2Default()
+	most := (2*floodSlots(p) + 2) * int(p.MemoryKiB) / 1024
+	verdict := func(is, most float64) string {
+		if is > most {
+			return "MISSED"
+		}
+		return "met"
+	}
+	peak, cpu := slices.Max(ours.peak)/1024, ratios(ours.cpu, raw.cpu)
+	fmt.Fprintf(kept, "P6 %s\t%s\t-\t%d MiB\t%.0f\t%s\n", floodName, oursHasher, most, peak, verdict(peak, float64(most)))
+	fmt.Fprintf(kept, "P15 %s\t%s\t%s\t%.4g x\t%.3g\t%s\n", floodName, oursHasher, rawArgon2, 1.02, cpu, verdict(cpu, 1.02))
+}

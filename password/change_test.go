@@ -1,0 +1,291 @@
+package password_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/password"
+	"github.com/gatehouse-go/authn/session"
+	"github.com/gatehouse-go/authn/store"
+	"github.com/gatehouse-go/authn/store/memstore"
+)
+
+var about = password.About{Name: "ada", Email: "ada@example.com", Service: "acme"}
+
+// P7, P13: a changed password ends everything else, before and after; its
+// Identity is newer than that.
+func TestChange(t *testing.T) {
+	h := newHouse(t, nil)
+	before := h.hash(t, "ada")
+	token := authn.Must(h.links.Issue(t.Context(), password.Link{Purpose: "magic", Subject: "ada"}))
+	var hashes []string
+	var last time.Time
+	h.onRevoke = func() error {
+		hashes = append(hashes, h.hash(t, "ada"))
+		last = time.Now()
+		return nil
+	}
+	id, err := h.Change(post(), "ada", adasPassword, newPassword, about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id.Subject != "ada" || !id.VerifiedAt.After(last) {
+		t.Errorf("Identity %+v, everything was ended at %s", id, last)
+	}
+	if _, ok := id.FactorAt("pwd"); !ok {
+		t.Error("no factor pwd")
+	}
+	if len(hashes) != 2 || hashes[0] != before || hashes[1] == before {
+		t.Errorf("Revoke was called with the hashes %q: want the old and the new one", hashes)
+	}
+	if _, err := h.links.Peek(t.Context(), "magic", token.Reveal()); !errors.Is(err, password.ErrToken) {
+		t.Errorf("another one-time token: %v", err)
+	}
+	if got := h.attempts.said(); got != "reserve:ada succeeded unlock:ada" {
+		t.Errorf("attempts: %s", got)
+	}
+	if h.proves(t, adasPassword) || !h.proves(t, newPassword) {
+		t.Error("the old password counts, or the new one does not")
+	}
+	if events := h.events.Events(authn.EventPasswordChanged); len(events) != 1 || events[0].Subject != "ada" {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// P7: the current password is a guess; what is refused changes and ends
+// nothing.
+func TestChangeRefused(t *testing.T) {
+	for _, c := range []struct {
+		name, subject, current, next string
+		want                         error // nil: a *PolicyError
+		reserved                     string
+	}{
+		{"wrong", "ada", "nope", newPassword, password.ErrWrong, "reserve:ada"},
+		{"none", "ada", "", newPassword, password.ErrWrong, "reserve:ada"},
+		{"weak", "ada", adasPassword, "password", nil, "reserve:ada succeeded"},
+		{"huge", "ada", adasPassword, strings.Repeat("x", 1<<20), nil, "reserve:ada succeeded"},
+		{"unknown subject", "nobody", "", newPassword, password.ErrWrong, "reserve()"},
+		{"user without one, one given", "bob", "nope", newPassword, password.ErrWrong, "reserve:bob"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, nil)
+			h.add(t, "bob", "bob@example.com", "")
+			before := h.hash(t, "ada")
+			id, err := h.Change(post(), c.subject, c.current, c.next, about)
+			var policy *password.PolicyError
+			if id != nil || c.want != nil && !errors.Is(err, c.want) || c.want == nil && !errors.As(err, &policy) {
+				t.Errorf("%v, %v; want %v", id, err, c.want)
+			}
+			if got := h.attempts.said(); got != c.reserved {
+				t.Errorf("attempts: %s, want %s", got, c.reserved)
+			}
+			if h.hash(t, "ada") != before || h.hash(t, "bob") != "" || len(h.revoked) > 0 {
+				t.Errorf("it changed or ended something: %q", h.revoked)
+			}
+		})
+	}
+}
+
+// P7: who has no password yet sets the first one.
+func TestFirstPassword(t *testing.T) {
+	h := newHouse(t, nil)
+	h.add(t, "bob", "bob@example.com", "")
+	if _, err := h.Change(post(), "bob", "", newPassword, about); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := h.Authenticate(post(), "bob@example.com", newPassword); err != nil || id.Subject != "bob" {
+		t.Errorf("%v, %v", id, err)
+	}
+}
+
+// P7: a password that somebody else changes meanwhile stays theirs: who has the
+// old one does not win over the owner's reset.
+func TestChangeLosesToAnother(t *testing.T) {
+	h := newHouse(t, nil)
+	owners := authn.Must(quick.Hash(t.Context(), "what the owner has chosen"))
+	var once sync.Once
+	h.onRevoke = func() error { // between the proof and the change
+		once.Do(func() {
+			if err := h.users.ReplacePasswordHash(t.Context(), "ada", h.hash(t, "ada"), owners, time.Now()); err != nil {
+				t.Error(err)
+			}
+		})
+		return nil
+	}
+	if _, err := h.Change(post(), "ada", adasPassword, newPassword, about); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("error %v, want ErrConflict", err)
+	}
+	if h.hash(t, "ada") != owners {
+		t.Error("the owner's password was overwritten")
+	}
+}
+
+// P13: of many changes at once one wins, and its password is the one that counts.
+func TestChangesRace(t *testing.T) {
+	h := newHouse(t, nil)
+	var won atomic.Int64
+	var winner atomic.Value
+	var all sync.WaitGroup
+	for i := range 20 {
+		next := newPassword + string(rune('a'+i))
+		all.Go(func() {
+			if _, err := h.Change(post(), "ada", adasPassword, next, about); err == nil {
+				won.Add(1)
+				winner.Store(next)
+			} else if !errors.Is(err, store.ErrConflict) && !errors.Is(err, password.ErrWrong) && !errors.Is(err, password.ErrBusy) {
+				t.Errorf("loser: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 {
+		t.Fatalf("%d changes won", won.Load())
+	}
+	if !h.proves(t, winner.Load().(string)) || h.proves(t, adasPassword) {
+		t.Error("another password counts than the winner's")
+	}
+}
+
+// P13: what cannot be ended keeps the old password, and can be tried again;
+// when it fails afterwards, that is said.
+func TestRevokeFails(t *testing.T) {
+	h := newHouse(t, nil)
+	calls, failing := 0, 1
+	h.onRevoke = func() error {
+		if calls++; calls == failing {
+			return errServer
+		}
+		return nil
+	}
+	if _, err := h.Change(post(), "ada", adasPassword, newPassword, about); authn.AsError(err).Status != http.StatusServiceUnavailable {
+		t.Errorf("error %v, want 503", err)
+	}
+	if !h.proves(t, adasPassword) {
+		t.Fatal("the password was changed before everything was ended")
+	}
+	if _, err := h.Change(post(), "ada", adasPassword, newPassword, about); err != nil {
+		t.Errorf("again: %v", err)
+	}
+
+	calls, failing = 0, 2
+	if _, err := h.Change(post(), "ada", newPassword, adasPassword, about); authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, errServer) {
+		t.Errorf("error %v, want 503", err)
+	}
+}
+
+// P13: a session that a thief makes with the old password while it is being
+// changed does not outlive the change, and the owner's next one does.
+func TestThiefsLoginDuringAChange(t *testing.T) {
+	st := memstore.New(memstore.Config{})
+	sessions := authn.Must(session.New(st, session.Config{}))
+	h := newHouse(t, func(cfg *password.Config) { cfg.Revoke = nil; cfg.SkipRevoke = true })
+	var thief, late *authn.Identity
+	var cookie string
+	signIn := func(id *authn.Identity) (string, error) {
+		w := newRecorder()
+		_, err := sessions.Login(w, post(), id, session.LoginOptions{})
+		return strings.SplitN(w.Header().Get("Set-Cookie"), ";", 2)[0], err
+	}
+	calls := 0
+	revoke := func(ctx context.Context, subject string) error {
+		calls++
+		err := sessions.RevokeSubject(ctx, subject)
+		if calls == 1 { // the hash is the old one still
+			thief = authn.Must(h.Authenticate(post(), "ada@example.com", adasPassword))
+			late = authn.Must(h.Authenticate(post(), "ada@example.com", adasPassword))
+			var e error
+			if cookie, e = signIn(thief); e != nil {
+				t.Errorf("the thief's login fails already: %v", e)
+			}
+		}
+		return err
+	}
+	a := authn.Must(password.New(h.users, h.attempts, password.Config{Hasher: quick, Revoke: authn.RevokerFunc(revoke)}))
+	id, err := a.Change(post(), "ada", adasPassword, newPassword, about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := post()
+	r.Header.Set("Cookie", cookie)
+	if got, err := sessions.Verify(r); err == nil {
+		t.Errorf("the thief's session lives: %+v", got)
+	}
+	if _, err := signIn(late); err == nil {
+		t.Error("a login by the old password becomes a session after the change")
+	}
+	if _, err := signIn(id); err != nil {
+		t.Errorf("the owner's login: %v", err)
+	}
+}
+
+// P9, P10: all that is wrong is said at once, with what is breached; a list
+// that is down is an event, or 503 where the host wants it.
+func TestPrepare(t *testing.T) {
+	list := &breached{n: 7}
+	h := newHouse(t, func(cfg *password.Config) { cfg.Breached = list })
+	_, err := h.Prepare(t.Context(), "ada@example.com", about)
+	var weak *password.PolicyError
+	if !errors.As(err, &weak) {
+		t.Fatal(err)
+	}
+	var codes []string
+	for _, v := range weak.Violations {
+		codes = append(codes, v.Code)
+	}
+	if got := strings.Join(codes, " "); !strings.Contains(got, "similar") || !strings.HasSuffix(got, "breached") {
+		t.Errorf("violations: %s", got)
+	}
+	if authn.AsError(err).Status != http.StatusUnprocessableEntity {
+		t.Errorf("status %d, want 422", authn.AsError(err).Status)
+	}
+	if _, err := h.Prepare(t.Context(), newPassword, about); !errors.As(err, &weak) || len(weak.Violations) != 1 || weak.Violations[0].Code != "breached" {
+		t.Errorf("error %v, want breached only", err)
+	}
+
+	list.n = 0
+	hash, err := h.Prepare(t.Context(), newPassword, about)
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$") {
+		t.Errorf("%.12s, %v", hash, err)
+	}
+
+	list.err = errServer
+	if _, err := h.Prepare(t.Context(), newPassword, about); err != nil {
+		t.Errorf("fail open: %v", err)
+	}
+	if events := h.events.Events(authn.EventOutage); len(events) != 1 || !errors.Is(events[0].Err, errServer) {
+		t.Errorf("events %+v", events)
+	}
+	closed := newHouse(t, func(cfg *password.Config) { cfg.Breached = list; cfg.BreachedFailClosed = true })
+	if _, err := closed.Prepare(t.Context(), newPassword, about); authn.AsError(err).Status != http.StatusServiceUnavailable {
+		t.Errorf("fail closed: %v", err)
+	}
+	if _, err := closed.Prepare(t.Context(), "short", about); authn.AsError(err).Status != http.StatusServiceUnavailable {
+		t.Errorf("fail closed, weak: %v", err)
+	}
+}
+
+// P10: a login asks no list.
+func TestBreachesAreNotAskedAtLogin(t *testing.T) {
+	list := &breached{n: 1}
+	h := newHouse(t, func(cfg *password.Config) { cfg.Breached = list })
+	if !h.proves(t, adasPassword) || list.calls != 0 {
+		t.Errorf("%d calls", list.calls)
+	}
+}
+
+type breached struct {
+	n, calls int
+	err      error
+}
+
+func (b *breached) Count(context.Context, [20]byte) (int, error) {
+	b.calls++
+	return b.n, b.err
+}

@@ -1,0 +1,140 @@
+package ratelimit_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/authntest"
+	"github.com/gatehouse-go/authn/ratelimit"
+)
+
+func client() *http.Request { return from("192.0.2.1") }
+
+// R6: while the store is down each policy does what it says; FailLocal has
+// counted all along, so that an outage gives nobody a fresh budget, and flapping
+// resets nothing.
+func TestOutageOfEachPolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newLimits()
+		policy := func(o ratelimit.Outage) *ratelimit.Limiter {
+			p := ratelimit.Window("p", 3, time.Hour, ratelimit.ByClient)
+			p.OnOutage = o
+			return newLimiter(t, st, ratelimit.Config{}, p)
+		}
+		local := policy(ratelimit.FailLocal)
+		if n := passed(local, 2, client); n != 2 {
+			t.Fatal("the store refuses early")
+		}
+		closed, open := policy(ratelimit.FailClosed), policy(ratelimit.FailOpen)
+		for range 3 { // flapping
+			st.down.Store(true)
+			if w := serve(closed, client()); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+				t.Errorf("FailClosed: status %d", w.Code)
+			}
+			if n := passed(open, 10, client); n != 10 {
+				t.Errorf("FailOpen: %d of 10 passed", n)
+			}
+			st.down.Store(false)
+			time.Sleep(2 * time.Second)
+		}
+		st.down.Store(true)
+		if n := passed(local, 5, client); n != 1 {
+			t.Errorf("FailLocal: %d more passed, want 1: two were taken before the outage", n)
+		}
+		st.down.Store(false)
+		time.Sleep(2 * time.Second)
+		if n := passed(local, 5, client); n != 1 {
+			t.Errorf("after the outage %d more passed, want 1: the store has its own count", n)
+		}
+	})
+}
+
+// R6: each of several instances stands in with its part, and at least 1.
+func TestLocalShare(t *testing.T) {
+	for _, c := range []struct{ instances, want int }{{0, 10}, {1, 10}, {3, 3}, {10, 1}, {50, 1}} {
+		st := newLimits()
+		st.down.Store(true)
+		l := newLimiter(t, st, ratelimit.Config{Instances: c.instances}, ratelimit.Window("p", 10, time.Hour, ratelimit.ByClient))
+		if n := passed(l, 20, client); n != c.want {
+			t.Errorf("%d instances: %d passed, want %d", c.instances, n, c.want)
+		}
+	}
+	st := newLimits()
+	st.down.Store(true)
+	if n := passed(newLimiter(t, st, ratelimit.Config{}, ratelimit.Window("p", 0, time.Hour, ratelimit.ByClient)), 3, client); n != 0 {
+		t.Errorf("a limit of 0 let %d pass during an outage", n)
+	}
+}
+
+// R6: an outage and its end are one event each, however many requests see them.
+func TestOutageIsOneEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, rec := newLimits(), &authntest.Recorder{}
+		l := newLimiter(t, st, ratelimit.Config{OnEvent: rec.OnEvent}, ratelimit.GCRA("p", 1000, time.Second, 1000, ratelimit.ByClient))
+		for range 2 {
+			st.down.Store(true)
+			for range 10 {
+				passed(l, 10, client)
+				time.Sleep(time.Second)
+			}
+			st.down.Store(false)
+			time.Sleep(time.Second)
+			passed(l, 10, client)
+		}
+		want := []authn.EventKind{authn.EventOutage, authn.EventRecovered, authn.EventOutage, authn.EventRecovered}
+		if got := kinds(rec); !slices.Equal(got, want) {
+			t.Errorf("events %q, want %q", got, want)
+		}
+	})
+}
+
+// R6: a store that does not answer is waited for 250 ms, and then only by one
+// request a second.
+func TestStuckStoreDelaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newLimits()
+		st.stuck.Store(true)
+		l := newLimiter(t, st, ratelimit.Config{}, ratelimit.GCRA("p", 1000, time.Second, 1000, ratelimit.ByClient))
+		began := time.Now()
+		if n := passed(l, 100, client); n != 100 {
+			t.Errorf("%d of 100 passed", n)
+		}
+		if d := time.Since(began); d != 250*time.Millisecond {
+			t.Errorf("100 requests took %s, want the 250 ms of the first", d)
+		}
+		time.Sleep(time.Second)
+		before := st.calls.Load()
+		for range 50 {
+			go serve(l, client())
+		}
+		synctest.Wait()
+		if n := st.calls.Load() - before; n != 1 {
+			t.Errorf("%d requests asked the store at once, want 1", n)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
+// R6: a client that goes away is no outage of the store.
+func TestCancelledRequestIsNoOutage(t *testing.T) {
+	st, rec := newLimits(), &authntest.Recorder{}
+	st.stuck.Store(true)
+	l := newLimiter(t, st, ratelimit.Config{OnEvent: rec.OnEvent}, ratelimit.Window("p", 5, time.Minute, ratelimit.ByClient))
+	ctx, cancel := context.WithCancel(client().Context())
+	cancel()
+	if w := serve(l, client().WithContext(ctx)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d", w.Code)
+	}
+	st.stuck.Store(false)
+	if w := serve(l, client()); w.Code != http.StatusNoContent || st.calls.Load() != 2 {
+		t.Errorf("status %d after %d calls: the store was taken for down", w.Code, st.calls.Load())
+	}
+	if got := kinds(rec); len(got) > 0 {
+		t.Errorf("events %q", got)
+	}
+}
