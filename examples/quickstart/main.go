@@ -16,6 +16,8 @@ import (
 	"github.com/gatehouse-go/authn/examples/internal/stores"
 	"github.com/gatehouse-go/authn/examples/internal/tour"
 	"github.com/gatehouse-go/authn/jwtauth"
+	"github.com/gatehouse-go/authn/password"
+	"github.com/gatehouse-go/authn/ratelimit"
 	"github.com/gatehouse-go/authn/session"
 	"github.com/gatehouse-go/authn/store"
 )
@@ -37,18 +39,20 @@ func run(ctx context.Context, o tour.Options) error {
 		Managers:      []authn.Kind{authn.KindKey}, // else it takes a person with a fresh login
 		FlushInterval: time.Microsecond,            // the page shows each use at once; a service keeps the default
 	}))
-	key := authn.Must(jwtauth.GenerateKey(jwtauth.ES256))                                                     // ends with the process: a service has ParsePEM or OpenKeyRing
-	issuer := authn.Must(jwtauth.NewIssuer(authn.Must(jwtauth.NewKeyRing(key)), st, authn.GenerateKeychain(), // a service has ParseKeychain
-		jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}, OnEvent: audit}))
+	kc, key := authn.GenerateKeychain(), authn.Must(jwtauth.GenerateKey(jwtauth.ES256)) // end with the process: a service has ParseKeychain and ParsePEM
+	issuer := authn.Must(jwtauth.NewIssuer(authn.Must(jwtauth.NewKeyRing(key)), st, kc, jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}, OnEvent: audit}))
 	sessions := authn.Must(session.New(st, session.Config{OnEvent: audit, InsecureDevelopmentCookie: true})) // on loopback only
-	d, err := newDemo(ctx, keys, issuer, base)
+	attempts := authn.Must(ratelimit.NewAttempts(st, kc, ratelimit.AttemptsConfig{OnEvent: audit}))
+	hasher := authn.Must(password.NewHasher(password.HasherConfig{}))
+	people := authn.Must(password.New(st, attempts, password.Config{Hasher: hasher, Revoke: authn.Revokers{sessions, issuer}, OnEvent: audit}))
+	d, err := newDemo(ctx, st, hasher, keys, issuer, base)
 	if err != nil {
 		return err
 	}
-	return d.Calls.Serve(ctx, o.Listener, routes(keys, issuer, sessions, audit, d), o.Walk, keys.Close) // Close writes the last uses
+	return d.Calls.Serve(ctx, o.Listener, routes(keys, issuer, sessions, people, audit, d), o.Walk, keys.Close) // Close writes the last uses
 }
 
-func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager, audit authn.EventFunc, d *demo) http.Handler {
+func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager, people *password.Authenticator, audit authn.EventFunc, d *demo) http.Handler {
 	guard := authn.Guard{Verifier: authn.FirstOf(keys, issuer.Verifier(), sessions), OnError: authn.Pages{Login: "/"}.OnError, OnEvent: audit}
 	browsers := authn.Guard{Verifier: sessions, OnError: guard.OnError, OnEvent: audit} // signed out, they are sent to the form
 	mux := http.NewServeMux()
@@ -57,7 +61,7 @@ func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager
 	mux.Handle("GET /me", guard.Require(authn.OfKind(authn.KindUser))(http.HandlerFunc(me)))
 	mux.Handle("/keys/", http.StripPrefix("/keys", guard.Require(authn.Scopes("keys:manage"))(keys.Handler())))
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
-		user, err := prove(w, r)
+		user, err := prove(people, w, r)
 		if err != nil {
 			authn.WriteError(w, r, err)
 		} else if tokens, err := issuer.Issue(r.Context(), jwtauth.Grant{Identity: user, Refresh: true, Request: r}); err != nil {
@@ -69,7 +73,7 @@ func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager
 	mux.Handle("/token/refresh", issuer.RefreshHandler())
 	mux.Handle("/token/refresh/logout", issuer.LogoutHandler())
 	mux.Handle("POST /login", sessions.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, err := prove(w, r)
+		user, err := prove(people, w, r)
 		if err == nil {
 			_, err = sessions.Login(w, r, user, session.LoginOptions{})
 		}
@@ -110,20 +114,13 @@ func home(w http.ResponseWriter, r *http.Request, err error) {
 	http.Redirect(w, r, authn.ReturnTo(r, "/"), http.StatusSeeOther)
 }
 
-// prove is ada if the demo password came, in a form or as JSON.
-func prove(w http.ResponseWriter, r *http.Request) (*authn.Identity, error) {
-	user := ada()                            // before the password is looked at: what is revoked from now on voids this login
-	if tour.Password(w, r) != "quickstart" { // a service asks its own users' table
-		return nil, authn.Refused("wrong password", nil)
+// prove is who knows ada's password, in a form or as JSON: five guesses a minute.
+func prove(people *password.Authenticator, w http.ResponseWriter, r *http.Request) (*authn.Identity, error) {
+	user, err := people.Authenticate(r, "ada", tour.Password(w, r))
+	if err == nil {
+		user.Scopes = []string{"orders:read"} // what the host knows of its users
 	}
-	return user, nil
-}
-
-// ada has just proven her password.
-func ada() *authn.Identity {
-	id := authn.User("ada", "password", authn.Factor{Name: "pwd", At: time.Now()})
-	id.Scopes = []string{"orders:read"}
-	return id
+	return user, err
 }
 
 // demo is what a visitor gets: live keys and tokens, and what to try with them.
@@ -133,12 +130,16 @@ type demo struct {
 	Calls                                   tour.Calls
 }
 
-func newDemo(ctx context.Context, keys *apikey.Keys, issuer *jwtauth.Issuer, base string) (d *demo, err error) {
-	err0 := keys.RevokeSubject(ctx, "ada") // of an earlier run, on a store that keeps
+func newDemo(ctx context.Context, st store.PasswordTable, hasher *password.Hasher, keys *apikey.Keys, issuer *jwtauth.Issuer, base string) (d *demo, err error) {
+	ada := authn.User("ada", "password", authn.Factor{Name: "pwd", At: time.Now()})
+	ada.Scopes = []string{"orders:read"}
+	record := store.Password{Subject: "ada", Name: "ada", Hash: authn.Must(hasher.Hash(ctx, "quickstart"))} // no Policy would take it
+	err0 := errors.Join(st.DeletePassword(ctx, "ada"), st.CreatePassword(ctx, record, time.Now()),          // an earlier run's,
+		keys.RevokeSubject(ctx, "ada")) // on a store that keeps
 	reader, err1 := keys.Create(ctx, "ada", apikey.Spec{Name: "reader", Scopes: []string{"orders:read"}})
 	spare, err2 := keys.Create(ctx, "ada", apikey.Spec{Name: "spare", Scopes: []string{"orders:read"}})
 	manager, err3 := keys.Create(ctx, "ada", apikey.Spec{Name: "manager", Scopes: []string{"orders:read", "keys:manage"}})
-	tokens, err4 := issuer.Issue(ctx, jwtauth.Grant{Identity: ada(), Refresh: true, TTL: 24 * time.Hour}) // to paste all day
+	tokens, err4 := issuer.Issue(ctx, jwtauth.Grant{Identity: ada, Refresh: true, TTL: 24 * time.Hour}) // to paste all day
 	if err := errors.Join(err0, err1, err2, err3, err4); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,8 @@ import (
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/apikey"
 	"github.com/gatehouse-go/authn/jwtauth"
+	"github.com/gatehouse-go/authn/password"
+	"github.com/gatehouse-go/authn/ratelimit"
 	"github.com/gatehouse-go/authn/session"
 	"github.com/gatehouse-go/authn/store/memstore"
 )
@@ -224,13 +227,35 @@ func testServer(t *testing.T) http.Handler {
 		Prefix: "acme_dev", Scopes: []string{"orders:read", "orders:write", "keys:manage"},
 	}))
 	ring := authn.Must(jwtauth.NewKeyRing(authn.Must(jwtauth.GenerateKey(jwtauth.ES256))))
-	issuer := authn.Must(jwtauth.NewIssuer(ring, st, authn.GenerateKeychain(), jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}}))
+	kc := authn.GenerateKeychain()
+	issuer := authn.Must(jwtauth.NewIssuer(ring, st, kc, jwtauth.IssuerConfig{Issuer: base, Audience: []string{base}}))
 	sessions := authn.Must(session.New(st, session.Config{InsecureDevelopmentCookie: true}))
-	d, err := newDemo(t.Context(), keys, issuer, base)
+	attempts := authn.Must(ratelimit.NewAttempts(st, kc, ratelimit.AttemptsConfig{}))
+	hasher := authn.Must(password.NewHasher(password.HasherConfig{Argon2: password.Argon2Small()}))
+	people := authn.Must(password.New(st, attempts, password.Config{Hasher: hasher, Revoke: sessions}))
+	d, err := newDemo(t.Context(), st, hasher, keys, issuer, base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return routes(keys, issuer, sessions, nil, d)
+	return routes(keys, issuer, sessions, people, nil, d)
+}
+
+// E1: of many guesses at the password five a minute are looked at.
+func TestGuessesAreLimited(t *testing.T) {
+	h := testServer(t)
+	var codes []int
+	for range 8 {
+		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(`{"password": "letmein"}`))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		codes = append(codes, w.Code)
+		if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+			t.Error("a 429 without Retry-After")
+		}
+	}
+	if want := []int{401, 401, 401, 401, 401, 429, 429, 429}; !slices.Equal(codes, want) {
+		t.Errorf("%d, want %d", codes, want)
+	}
 }
 
 // E1: the page is served, with keys on it, only under names of this computer:
@@ -310,7 +335,6 @@ func TestAssets(t *testing.T) {
 
 // E1: the password is taken as JSON and in a form, and nothing else logs in.
 func TestLogin(t *testing.T) {
-	h := testServer(t)
 	const form, json = "application/x-www-form-urlencoded", "application/json"
 	for _, tt := range []struct {
 		name, kind, body string
@@ -326,6 +350,7 @@ func TestLogin(t *testing.T) {
 		{"not a string", json, `{"password": ["quickstart"]}`, 401},
 		{"more than is read", json, `{"x": "` + strings.Repeat("x", 4096) + `", "password": "quickstart"}`, 401},
 	} {
+		h := testServer(t) // with no guesses yet
 		r := httptest.NewRequest(http.MethodPost, "/token?password=quickstart", strings.NewReader(tt.body))
 		r.Header.Set("Content-Type", tt.kind)
 		w := httptest.NewRecorder()
