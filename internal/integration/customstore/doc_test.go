@@ -13,7 +13,7 @@ func TestDocShowsTheseFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"claims.go", "claims_test.go"} {
+	for _, name := range []string{"claims.go", "claims_test.go", "users.go", "users_test.go"} {
 		file, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
