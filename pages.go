@@ -15,7 +15,10 @@ const maxReturn = 2048
 
 // Pages sends a browser that is refused to the page that helps, with the way
 // back in the query parameter "return_to", and answers programs by
-// [WriteError]. Its OnError is for [Guard].
+// [WriteError]. Its OnError is for [Guard], and for the handler of a login form,
+// which shows what was wrong there:
+//
+//	authn.Pages{Login: "/login?wrong=1"}.OnError(w, r, authn.AsError(err))
 //
 // A browser is who navigates: by Sec-Fetch-Mode or, without that field, by an
 // Accept with text/html. A page's own fetch calls are programs.

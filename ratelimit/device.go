@@ -28,7 +28,8 @@ const (
 
 // Remember makes this browser a known device of subject: it has attempts of its
 // own, so that the subject can log in while others guess at the account. Call it
-// after a complete login, before the body is written. The cookie is __Host-,
+// after a complete login, before the body is written; an error is for the log, as
+// the login stands. The cookie is __Host-,
 // Secure, HttpOnly and SameSite=Lax, good for a year, and says nothing about the
 // subject. A browser is known to the one who logged in last.
 func (a *Attempts) Remember(w http.ResponseWriter, r *http.Request, subject string) error {

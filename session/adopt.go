@@ -14,8 +14,9 @@ import (
 // the older one, ends it, so that it is adopted only once, and answers its user
 // with a VerifiedAt of now; [authn.ErrNoCredential] if there is none. The
 // request then goes on with the new session. A request of another site is not
-// asked for one. Other errors of from, and those of [Manager.Login], are
-// answered by [authn.WriteError]; who fails there logs in again.
+// asked for one, but for the GET by which a link leads here. Other errors of
+// from, and those of [Manager.Login], are answered by [authn.WriteError]; who
+// fails there logs in again.
 func (m *Manager) Adopt(from func(w http.ResponseWriter, r *http.Request) (*authn.Identity, error)) func(http.Handler) http.Handler {
 	if from == nil {
 		panic("authn/session: Adopt with a nil func")
@@ -24,7 +25,7 @@ func (m *Manager) Adopt(from func(w http.ResponseWriter, r *http.Request) (*auth
 		mustHandler(next, "Adopt")
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			// Another site must not even end the older one.
-			if m.ours(r) || crossorigin.Check(m.cfg.CrossOrigin, r) != nil {
+			if m.ours(r) || embedded(r) || crossorigin.Check(m.cfg.CrossOrigin, r) != nil {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -43,6 +44,12 @@ func (m *Manager) Adopt(from func(w http.ResponseWriter, r *http.Request) (*auth
 			next.ServeHTTP(w, m.withNewCookie(w, r))
 		})
 	}
+}
+
+// embedded reports whether another site's page has r in it, as an image or a
+// frame: browsers keep none of the cookies that we answer, since they are Lax.
+func embedded(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
 // ours reports whether r has a session of ours, or nobody knows.

@@ -141,6 +141,34 @@ func TestAdoptRefuses(t *testing.T) {
 	w.Adopt(nil)
 }
 
+// S18, S15: what another site's page shows of ours does not end the older
+// session: the browser would keep none of the new one's cookies. A link leads in.
+func TestAdoptIsNotForEmbedded(t *testing.T) {
+	for _, c := range []struct {
+		site, dest string
+		want       bool
+	}{
+		{"cross-site", "image", false},
+		{"cross-site", "iframe", false},
+		{"cross-site", "", false},
+		{"cross-site", "document", true},
+		{"same-site", "image", true},
+		{"same-origin", "empty", true},
+		{"none", "document", true},
+		{"", "", true},
+	} {
+		w := newWorld(t, nil)
+		old := &older{users: map[string]*authn.Identity{"o1": w.user("ada")}}
+		b := w.tab()
+		b.cookies["old"] = "o1"
+		r := b.request(http.MethodGet, "Sec-Fetch-Site", c.site, "Sec-Fetch-Dest", c.dest)
+		rec := answer(w.Adopt(old.from), r)
+		if adopted := len(old.users) == 0; adopted != c.want || (len(rec.Header()["Set-Cookie"]) > 0) != c.want {
+			t.Errorf("%s %s: adopted %t, header %v", c.site, c.dest, adopted, rec.Header())
+		}
+	}
+}
+
 // header is a verifier of another method.
 type header struct{ id *authn.Identity }
 

@@ -25,8 +25,9 @@ const (
 // CSRFToken is for the header field X-CSRF-Token of requests that a script
 // makes. It is another one at each call, so that compression tells nothing of
 // it (BREACH), and good until the session's cookie changes: by a login, a
-// logout or a further factor. For a visitor without a session it sets a cookie
-// of its own, so call it before the body. "" without a Keychain.
+// logout, a further factor, or the Update that begins a visitor's session: call it
+// after these in a response that does both. For a visitor without a session it
+// sets a cookie of its own, so call it before the body. "" without a Keychain.
 func (m *Manager) CSRFToken(w http.ResponseWriter, r *http.Request) string {
 	if m.cfg.Keychain == nil {
 		return ""

@@ -432,3 +432,17 @@ func TestCSRFField(t *testing.T) {
 		t.Errorf("without a Keychain: %q", got)
 	}
 }
+
+// S16: a visitor's cookie that the logout's own response has set goes, too.
+func TestLogoutAfterAToken(t *testing.T) {
+	w := newWorld(t, withTokens(authn.GenerateKeychain()))
+	b := w.tab()
+	rec, r := httptest.NewRecorder(), b.request(http.MethodPost)
+	w.CSRFToken(rec, r)
+	if err := w.Logout(rec, r); err != nil {
+		t.Fatal(err)
+	}
+	if b.take(rec); len(b.cookies) != 0 {
+		t.Errorf("cookies %v", b.cookies)
+	}
+}

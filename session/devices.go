@@ -60,11 +60,17 @@ func (m *Manager) Revoke(ctx context.Context, subject, id string) error {
 	return nil
 }
 
-// RevokeOthers ends all sessions of who is in ctx but that one.
+// RevokeOthers ends all sessions of who is in ctx but that one. After a Login of
+// the same request that one is the old session: put the Identity that Login
+// answered into ctx by [authn.NewContext], or the new session ends with the
+// others. Half a login ends none: 401, which asks for what it owes.
 func (m *Manager) RevokeOthers(ctx context.Context) error {
 	s := m.inContext(ctx)
 	if s == nil {
 		return fault("RevokeOthers wants a context behind Require of this Manager")
+	}
+	if s.Owes() {
+		return authn.StepUp(s.Identity.Pending[0], 0)
 	}
 	return m.revokeAll(ctx, s.Identity.Subject, s.ID, "other sessions")
 }

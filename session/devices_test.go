@@ -316,3 +316,36 @@ func TestFailedLogout(t *testing.T) {
 	w.st.reset()
 	b.dead("of a damaged record", "unknown, expired or revoked")
 }
+
+// S9: who knows a password alone ends no others, even where a route lets half a
+// login pass.
+func TestHalfLoginEndsNoOthers(t *testing.T) {
+	w := newWorld(t, func(cfg *session.Config) { cfg.Owed = owes("otp") })
+	whole, half := w.tab(), w.in("ada")
+	whole.begin(w.full("ada"), session.LoginOptions{})
+	wantErr(t, "RevokeOthers", w.RevokeOthers(half.ctx()), http.StatusUnauthorized, "insufficient_user_authentication", "step-up otp")
+	whole.good("the full login")
+	half.good("the half login")
+	if err := w.RevokeOthers(whole.ctx()); err != nil {
+		t.Error(err)
+	}
+	half.dead("the half login", "unknown, expired or revoked")
+}
+
+// S9: "log out everywhere else" of the request that logs in leaves the new
+// session by its Identity.
+func TestLoginAndRevokeOthers(t *testing.T) {
+	w := newWorld(t, nil)
+	b, other := w.in("ada"), w.in("ada")
+	rec, r := httptest.NewRecorder(), b.signedIn(http.MethodPost)
+	id, err := w.Login(rec, r, w.user("ada"), session.LoginOptions{})
+	if err == nil {
+		err = w.RevokeOthers(authn.NewContext(r.Context(), id))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.take(rec)
+	b.good("the new one")
+	other.dead("another", "unknown, expired or revoked")
+}

@@ -207,3 +207,21 @@ func TestAddFactorInFlight(t *testing.T) {
 		w.clock.advance(time.Second) // the revocation is over
 	}
 }
+
+// S8: a factor may be added by the response of the login, also where the request
+// came in as somebody else.
+func TestFactorOfTheSameResponse(t *testing.T) {
+	w := newWorld(t, func(cfg *session.Config) { cfg.Owed = owes("otp") })
+	b := w.in("eve")
+	rec, r := httptest.NewRecorder(), b.signedIn(http.MethodPost)
+	if _, err := w.Login(rec, r, w.user("ada"), session.LoginOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AddFactor(rec, r, authn.Factor{Name: "otp", At: w.clock.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	b.take(rec)
+	if id := b.good("both"); id.Subject != "ada" || len(id.Pending) != 0 || len(rec.Header()["Set-Cookie"]) != 1 {
+		t.Errorf("%+v, %q", id, rec.Header()["Set-Cookie"])
+	}
+}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,8 @@ type LoginOptions struct {
 const (
 	maxSubject   = 255
 	maxUserAgent = 255
+	// endIn is how long a login may go on when its client has gone.
+	endIn = 10 * time.Second
 )
 
 // Login starts a session in place of r's, with a new token, and answers id as
@@ -84,15 +87,29 @@ func (m *Manager) Login(w http.ResponseWriter, r *http.Request, id *authn.Identi
 	case err != nil:
 		return nil, m.failed(r, err)
 	}
-	if byID.ID != "" {
-		err := m.st.RevokeSession(r.Context(), byID.Identity.Subject, byID.ID, micros(now))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, m.failed(r, err)
-		}
+	if err := m.endByID(r, &byID, s.Ref, now); err != nil {
+		return nil, m.failed(r, err)
 	}
 	m.setCookie(w, r, value, &s)
 	m.send(r, authn.EventLogin, &s)
 	return m.identity(&s, now), nil
+}
+
+// endByID ends old, which a login has replaced by the session of ref, also when
+// the client has gone. If it cannot, that of ref goes: nobody gets its token, and
+// a list of devices would show it.
+func (m *Manager) endByID(r *http.Request, old *store.Session, ref store.SessionRef, now time.Time) error {
+	if old.ID == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), endIn) // halfway is nowhere
+	defer cancel()
+	err := m.st.RevokeSession(ctx, old.Identity.Subject, old.ID, micros(now))
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	_ = m.st.DeleteSession(ctx, ref) // if that fails, too, it is idle until it ends
+	return err
 }
 
 // begin sets the times of a session that starts now.
@@ -142,6 +159,9 @@ func (m *Manager) owed(r *http.Request, id *authn.Identity) error {
 		return err
 	}
 	for _, name := range names {
+		if name == "" {
+			return fault("Owed names a factor by nothing, which nobody could prove")
+		}
 		if !slices.Contains(id.Pending, name) {
 			id.Pending = append(id.Pending, name)
 		}

@@ -220,6 +220,19 @@ func TestLoginAsksWhatIsOwed(t *testing.T) {
 	}
 }
 
+// S7: a factor without a name, which nobody could prove, is the host's mistake
+// and not half a login.
+func TestOwedNamesItsFactors(t *testing.T) {
+	w := newWorld(t, func(cfg *session.Config) {
+		cfg.Owed = func(context.Context, *http.Request, *authn.Identity) ([]string, error) { return []string{""}, nil }
+	})
+	rec := httptest.NewRecorder()
+	id, err := w.Login(rec, w.tab().request(http.MethodPost), w.user("ada"), session.LoginOptions{})
+	if id != nil || authn.AsError(err).Status != http.StatusInternalServerError || rec.Header().Get("Set-Cookie") != "" {
+		t.Errorf("%+v, %v, %v", id, err, rec.Header())
+	}
+}
+
 // S9: a revocation after the proof voids the login, whenever in it that comes:
 // before Login, while Owed looks, while the old session is read. One of before
 // the proof does not.
@@ -336,6 +349,39 @@ func TestLoginThatCannotEndTheOldOne(t *testing.T) {
 	if id != nil || len(rec.Header()) != 0 || len(w.events.Events(authn.EventLogin)) != 1 {
 		t.Errorf("%v, header %v", id, rec.Header())
 	}
+	if n := len(w.live("ada")); n != 0 {
+		t.Errorf("%d sessions whose token nobody has", n)
+	}
+}
+
+// impatient is a store that answers nobody whose ctx has ended.
+type impatient struct{ store.Sessions }
+
+func (s impatient) RevokeSession(ctx context.Context, subject, id string, now time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.Sessions.RevokeSession(ctx, subject, id, now)
+}
+
+// S7: a client that goes between the two writes of a login, as by a second
+// click, leaves no old session that lives on, and no failed login.
+func TestLoginWhoseClientHasGone(t *testing.T) {
+	w := newWorld(t, nil)
+	w.st.Sessions = impatient{w.st.Sessions}
+	b := w.in("ada")
+	ctx, cancel := context.WithCancel(t.Context())
+	w.st.before = func(call string) {
+		if call == "Create" {
+			cancel()
+		}
+	}
+	_, err := w.Login(httptest.NewRecorder(), b.request(http.MethodPost).WithContext(ctx), w.user("ada"), session.LoginOptions{})
+	if err != nil {
+		t.Error(err)
+	}
+	w.st.reset()
+	b.dead("the old one", "unknown, expired or revoked")
 }
 
 // S7: data is carried over if asked, and never from one subject to another.

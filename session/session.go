@@ -3,7 +3,7 @@
 // authn.Require.
 //
 //	sessions, err := session.New(st, session.Config{})
-//	id := authn.User("ada", "password", pwd) // before the password is looked at: a revocation since then voids the login
+//	id, err := users.Authenticate(r, name, typed) // package password, or authn.User before the proof is looked at
 //	id, err = sessions.Login(w, r, id, session.LoginOptions{})
 //	mux.Handle("GET /account", authn.Require(sessions)(account))
 //	err = sessions.Logout(w, r)
@@ -19,6 +19,11 @@
 // ResponseWriter and must be called before the body is written. Nothing is
 // written when a handler ends.
 //
+// Browsers keep such a cookie from https only; most take it from
+// http://localhost, and for the others there is
+// Config.InsecureDevelopmentCookie. What the Identity may do is what it might at
+// the login: [authn.Enrich] asks the host at each request.
+//
 // # Requests of other sites
 //
 // A request that may change something, and the upgrade to a WebSocket, must
@@ -32,6 +37,15 @@
 // A session ends by [Manager.Logout], when it was idle for Config.Idle, at
 // Config.Absolute after the login, or when it is revoked: by its ID, with all
 // others of its subject, or all of them. A request in flight brings none back.
+//
+// What a browser has shown it may show again: Chromium keeps pages for its Back
+// button (the back/forward cache) whatever Cache-Control says, and shows them
+// after a logout. Require marks pages "private" only. One that a handler marks
+// Cache-Control: no-store is dropped from there when the logout takes the cookie
+// away, but for the page that the login has redirected to; Config.ClearSiteData
+// does not help. For that one, or for all, a page asks again by itself:
+//
+//	addEventListener("pageshow", event => { if (event.persisted) location.reload() })
 package session
 
 import (
@@ -62,7 +76,9 @@ type Config struct {
 	// browser. Default to 14 and 30 days, at most 400.
 	RememberIdle, RememberAbsolute time.Duration
 	// SameSite is Lax or Strict. With Strict a link from another site arrives
-	// signed out. Defaults to Lax.
+	// signed out, though the browser has the cookie: an Update in that request
+	// begins a visitor's session in its place, and a CSRF token that the page shows
+	// is refused. Defaults to Lax.
 	SameSite http.SameSite
 	// MaxPerSubject is how many sessions a subject may have: a login beyond it
 	// ends the oldest, when nothing is owed any longer. Half logins are counted
@@ -70,7 +86,8 @@ type Config struct {
 	// out. Defaults to 100.
 	MaxPerSubject int
 	// Keychain signs cookies, so that a forged one costs no call of the store.
-	// All instances share it. nil: they are not signed.
+	// All instances share it. nil: they are not signed. From one to the other
+	// everybody is signed out.
 	Keychain *authn.Keychain
 	// Owed says which factors an Identity still owes. nil: none.
 	Owed authn.OwedFunc
