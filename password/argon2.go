@@ -132,7 +132,7 @@ func (a argon2Hash) derive(password []byte, size int) []byte {
 }
 
 func (a argon2Hash) work() work {
-	return work{kib: int(a.MemoryKiB), threads: int(a.Threads), check: func(password []byte) (bool, error) {
+	return work{kib: int(a.MemoryKiB), threads: int(a.Threads), cost: int(a.Time), check: func(password []byte) (bool, error) {
 		return subtle.ConstantTimeCompare(a.derive(password, len(a.key)), a.key) == 1, nil
 	}}
 }

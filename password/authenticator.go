@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -89,7 +90,7 @@ func New(users store.Passwords, attempts authn.AttemptLimiter, cfg Config) (*Aut
 		return nil, errors.New("authn/password: New needs attempts (ratelimit.NewAttempts), or Config.SkipAttempts: guessing would be free")
 	case attempts != nil && cfg.SkipAttempts:
 		return nil, errors.New("authn/password: Config.SkipAttempts with attempts")
-	case cfg.Revoke == nil && !cfg.SkipRevoke:
+	case !endsAnything(cfg.Revoke) && !cfg.SkipRevoke:
 		return nil, errors.New("authn/password: New needs Config.Revoke (authn.Revokers of session, jwtauth, …), or SkipRevoke: a thief's session would outlive the changed password")
 	case cfg.Revoke != nil && cfg.SkipRevoke:
 		return nil, errors.New("authn/password: Config.SkipRevoke with Revoke")
@@ -105,6 +106,7 @@ func New(users store.Passwords, attempts authn.AttemptLimiter, cfg Config) (*Aut
 		}
 		cfg.Hasher = h
 	}
+	cfg.Policy.Forbidden = slices.Clone(cfg.Policy.Forbidden)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -117,12 +119,21 @@ func New(users store.Passwords, attempts authn.AttemptLimiter, cfg Config) (*Aut
 	return a, nil
 }
 
+// endsAnything is false for nothing, and for several that are all nothing.
+func endsAnything(r authn.Revoker) bool {
+	if rs, ok := r.(authn.Revokers); ok {
+		return slices.ContainsFunc(rs, endsAnything)
+	}
+	return r != nil
+}
+
 // Authenticate proves who name is. The Identity has the factor pwd, and is for
 // a Login or a Grant, which ask what it owes. Errors: [ErrWrong]; 429
 // quota_exceeded while the account or the client is locked; [ErrBusy]; 503.
 //
 // Whether there is such a user, whether it has a password and whether its hash
-// can be read makes no difference to the answer or its time.
+// can be read makes no difference to the answer, nor to its time once a hash of
+// each kind that the table has was seen. (A hash whose pepper is lost is 503.)
 func (a *Authenticator) Authenticate(r *http.Request, name, password string) (*authn.Identity, error) {
 	id, _, err := a.authenticate(r, name, password)
 	return id, err
@@ -132,9 +143,13 @@ func (a *Authenticator) Authenticate(r *http.Request, name, password string) (*a
 func (a *Authenticator) authenticate(r *http.Request, name, password string) (id *authn.Identity, hash string, err error) {
 	began := a.cfg.Now()
 	var rec store.Password
-	name, ok := normalName(name)
+	name, ok := NormalName(name)
 	if ok {
-		if rec, err = a.users.PasswordByName(r.Context(), name); err != nil && !errors.Is(err, store.ErrNotFound) {
+		rec, err = a.users.PasswordByName(r.Context(), name)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			rec = store.Password{} // whatever a host's table answers beside it
+		case err != nil:
 			return nil, "", a.log.Refusal(r, audit.Outage("users", err))
 		}
 	}
@@ -167,8 +182,11 @@ func (a *Authenticator) bySubject(r *http.Request, subject string) (store.Passwo
 		return store.Password{}, nil
 	}
 	rec, err := a.users.PasswordBySubject(r.Context(), subject)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return rec, a.log.Refusal(r, audit.Outage("users", err))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Password{}, nil // whatever a host's table answers beside it
+	case err != nil:
+		return store.Password{}, a.log.Refusal(r, audit.Outage("users", err))
 	}
 	return rec, nil
 }
@@ -194,7 +212,7 @@ func (a *Authenticator) prove(r *http.Request, rec store.Password, name, passwor
 	}
 	a.pad.saw(c)
 	if wrong != "" {
-		a.pad.wait(ctx, c.took)
+		a.pad.wait(ctx, c)
 		return Verdict{}, a.wrong(r, rec, name, wrong)
 	}
 	a.settled(ctx, rec, attempt.Succeeded(context.WithoutCancel(ctx)))
@@ -291,8 +309,10 @@ func (a *Authenticator) hashName(name string) string {
 
 const maxText = 255
 
-// normalName is name as store.Passwords knows it; false: nobody can have it.
-func normalName(name string) (string, bool) {
+// NormalName is name as [store.Passwords] knows it: trimmed, in lower case and
+// NFC. A host that registers a user stores this, and refuses a name that is not
+// ok: nobody could sign in with it.
+func NormalName(name string) (normal string, ok bool) {
 	if len(name) > maxPassword || !utf8.ValidString(name) {
 		return "", false
 	}

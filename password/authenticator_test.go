@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/password"
+	"github.com/gatehouse-go/authn/session"
 	"github.com/gatehouse-go/authn/store"
 	"github.com/gatehouse-go/authn/store/memstore"
 )
@@ -36,7 +37,8 @@ func TestNewRefusesUnsafe(t *testing.T) {
 		{"no attempts", users, nil, good, "SkipAttempts"},
 		{"attempts and SkipAttempts", users, &attempts{}, with(func(cfg *password.Config) { cfg.SkipAttempts = true }), "SkipAttempts with attempts"},
 		{"no Revoke", users, &attempts{}, password.Config{Hasher: quick}, "SkipRevoke"},
-		{"Revoke and SkipRevoke", users, &attempts{}, with(func(cfg *password.Config) { cfg.Revoke = authn.Revokers{} }), "SkipRevoke with Revoke"},
+		{"Revoke and SkipRevoke", users, &attempts{}, with(func(cfg *password.Config) { cfg.Revoke = authn.RevokerFunc(func(context.Context, string) error { return nil }) }), "SkipRevoke with Revoke"},
+		{"nothing to revoke", users, &attempts{}, password.Config{Hasher: quick, Revoke: authn.Revokers{nil, authn.Revokers{}}}, "SkipRevoke"},
 		{"fail closed without a list", users, &attempts{}, with(func(cfg *password.Config) { cfg.BreachedFailClosed = true }), "without Breached"},
 		{"long cache", users, &attempts{}, with(func(cfg *password.Config) { cfg.BasicCache = time.Minute + 1 }), "BasicCache"},
 		{"negative cache", users, &attempts{}, with(func(cfg *password.Config) { cfg.BasicCache = -1 }), "BasicCache"},
@@ -231,6 +233,104 @@ func TestUnknownNamesAreHashedInEvents(t *testing.T) {
 		t.Fatalf("%d events", len(events))
 	}
 	if e := events[0]; e.Name == "" || strings.Contains(e.Name, "hunter2") || e.Name != events[1].Name || e.Name == events[2].Name || e.Subject != "" || !e.Addr.IsValid() {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// foundNot is a host's table that answers the row of a disabled user beside
+// ErrNotFound.
+type foundNot struct{ store.Passwords }
+
+func (f foundNot) PasswordByName(ctx context.Context, name string) (store.Password, error) {
+	p, err := f.Passwords.PasswordByName(ctx, name)
+	return p, errors.Join(err, store.ErrNotFound)
+}
+
+func (f foundNot) PasswordBySubject(ctx context.Context, subject string) (store.Password, error) {
+	p, err := f.Passwords.PasswordBySubject(ctx, subject)
+	return p, errors.Join(err, store.ErrNotFound)
+}
+
+// P7: who is not found is nobody, whatever stands beside the error.
+func TestARowBesideErrNotFoundIsNobody(t *testing.T) {
+	h := newHouse(t, nil)
+	a := authn.Must(password.New(foundNot{h.users}, h.attempts, password.Config{Hasher: quick, SkipRevoke: true}))
+	if _, err := a.Authenticate(post(), "ada@example.com", adasPassword); !errors.Is(err, password.ErrWrong) {
+		t.Errorf("Authenticate: %v, want ErrWrong", err)
+	}
+	if _, err := a.Confirm(post(), "ada", adasPassword); !errors.Is(err, password.ErrWrong) {
+		t.Errorf("Confirm: %v, want ErrWrong", err)
+	}
+	if _, err := a.Change(post(), "ada", adasPassword, newPassword, about); !errors.Is(err, password.ErrWrong) {
+		t.Errorf("Change: %v, want ErrWrong", err)
+	}
+}
+
+// P7: a name is one name however it is typed, at the registration, too.
+func TestNormalName(t *testing.T) {
+	for typed, want := range map[string]string{
+		" Ada@Example.com\t": "ada@example.com", "ZOE\u0308": "zo\u00eb", "\u212a": "k", "A\u030a": "\u00e5",
+		"": "", " ": "", "\x00": "", "\xff": "", strings.Repeat("x", 256): "",
+	} {
+		got, ok := password.NormalName(typed)
+		if ok != (want != "") || ok && got != want {
+			t.Errorf("%.20q: %q, %t; want %q", typed, got, ok, want)
+		}
+		if again, _ := password.NormalName(got); ok && again != got {
+			t.Errorf("%q: then %q", got, again)
+		}
+	}
+}
+
+// readsThen is a table after whose reading something else happens.
+type readsThen struct {
+	store.Passwords
+	then func()
+}
+
+func (u readsThen) PasswordByName(ctx context.Context, name string) (store.Password, error) {
+	p, err := u.Passwords.PasswordByName(ctx, name)
+	u.then()
+	return p, err
+}
+
+// P7, P13: a login that read the old hash before everything was ended, and
+// proves it afterwards, becomes no session.
+func TestALoginInFlightIsRevoked(t *testing.T) {
+	h := newHouse(t, nil)
+	sessions := authn.Must(session.New(memstore.New(memstore.Config{}), session.Config{}))
+	a := authn.Must(password.New(readsThen{h.users, func() {
+		if err := sessions.RevokeSubject(t.Context(), "ada"); err != nil {
+			t.Error(err)
+		}
+	}}, h.attempts, password.Config{Hasher: quick, SkipRevoke: true}))
+	id := authn.Must(a.Authenticate(post(), "ada@example.com", adasPassword))
+	if _, err := sessions.Login(newRecorder(), post(), id, session.LoginOptions{}); err == nil {
+		t.Error("it becomes a session")
+	}
+}
+
+// strict is attempts that want a live context, as every store does.
+type strict struct{ attempts }
+
+type strictly struct{ s *strict }
+
+func (s *strict) Reserve(*http.Request, string, string) (authn.Attempt, error) {
+	return strictly{s}, nil
+}
+
+func (a strictly) Succeeded(ctx context.Context) error { a.s.say("succeeded"); return ctx.Err() }
+
+func (a strictly) Cancelled(ctx context.Context) error { a.s.say("cancelled"); return ctx.Err() }
+
+// P7: a client that goes away gets its attempt back all the same, and one that
+// cannot be given back is an event and refuses nobody.
+func TestAttemptsAreGivenBackToWhoHasGone(t *testing.T) {
+	h := newHouse(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	a := authn.Must(password.New(readsThen{h.users, cancel}, &strict{}, password.Config{Hasher: quick, SkipRevoke: true, OnEvent: h.events.OnEvent}))
+	_, _ = a.Authenticate(post().WithContext(ctx), "ada@example.com", adasPassword)
+	if events := h.events.Events(authn.EventWarning); len(events) > 0 {
 		t.Errorf("events %+v", events)
 	}
 }

@@ -120,8 +120,9 @@ func (b *basic) authenticate(r *http.Request, name, password string) (*authn.Ide
 
 // sameName reports whether a user who was renamed is still called so.
 func sameName(stored, given string) bool {
-	name, ok := normalName(given)
-	return ok && name == stored
+	name, ok := NormalName(given)
+	was, _ := NormalName(stored) // a host's table may have it as it was written
+	return ok && name == was
 }
 
 // pair is a MAC: the cache holds no password.

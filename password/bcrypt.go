@@ -57,7 +57,7 @@ func parseBcrypt(minors, encoded string) (b bcryptHash, err error) {
 func notBcrypt(c rune) bool { return !strings.ContainsRune(bcryptAlphabet, c) }
 
 func (b bcryptHash) work() work {
-	return work{kib: bcryptKiB, threads: 1, check: func(password []byte) (bool, error) {
+	return work{kib: bcryptKiB, threads: 1, cost: b.cost, check: func(password []byte) (bool, error) {
 		return compareBcrypt(b.encoded, password)
 	}}
 }

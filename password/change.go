@@ -14,7 +14,7 @@ import (
 // Prepare judges and hashes a new password, for the user that the host then
 // creates. It takes the same time whether there is such a user already, so that
 // registering tells nobody: answer both alike, and write to the address what it
-// is. Errors: [*PolicyError], [ErrBusy], 503.
+// is. Errors: [*PolicyError], [ErrBusy], ctx's, 503.
 func (a *Authenticator) Prepare(ctx context.Context, password string, about About) (hash string, err error) {
 	if err := a.judge(ctx, password, about); err != nil {
 		return "", err
@@ -57,8 +57,8 @@ func isNew(password string) bool {
 }
 
 // Change replaces the password of a user who is signed in. current is a guess as
-// in Authenticate; it is "" for a user who has none yet, so that such a route
-// wants another fresh factor. Everything that Config.Revoke ends is ended,
+// in Authenticate. For a user without a password it is "", and nothing is proven:
+// guard that route by another fresh factor. Everything that Config.Revoke ends is ended,
 // the request's own session too: Login again with the Identity. Errors:
 // [*PolicyError]; store.ErrConflict when somebody else has changed it meanwhile;
 // as of Authenticate.
@@ -70,22 +70,42 @@ func (a *Authenticator) Change(r *http.Request, subject, current, next string, a
 	if err != nil {
 		return nil, err
 	}
+	proven := a.cfg.Now()
 	if rec.Subject == "" || rec.Hash != "" || current != "" {
 		if _, err := a.prove(r, rec, rec.Name, current); err != nil {
 			return nil, err
 		}
 	}
-	hash, err := a.Prepare(r.Context(), next, about)
+	hash, err := a.Prepare(r.Context(), next, about.of(rec))
 	if err != nil {
 		return nil, err
 	}
-	proven := a.cfg.Now()
 	if err := a.replace(r, rec, hash, func() error { return nil }); err != nil {
 		return nil, err
 	}
-	id := a.identity(subject, proven)
+	id := a.identity(rec.Subject, proven)
 	id.VerifiedAt = a.cfg.Now() // later than what was just revoked
+	// And earlier than what somebody else revokes: a reset that was quicker than
+	// we has ended everything before VerifiedAt, and must not lose to it.
+	now, err := a.bySubject(r, subject)
+	switch {
+	case err != nil:
+		return nil, err
+	case now.Hash != hash:
+		return nil, store.ErrConflict
+	}
 	return id, nil
+}
+
+// of is about with the name that is known here, where the host gives none.
+func (about About) of(rec store.Password) About {
+	switch {
+	case about.Name == "":
+		about.Name = rec.Name
+	case about.Email == "":
+		about.Email = rec.Name
+	}
+	return about
 }
 
 // replaceIn is how long a change may go on when its client has gone.
@@ -97,8 +117,9 @@ const replaceIn = 10 * time.Second
 func (a *Authenticator) replace(r *http.Request, rec store.Password, hash string, burn func() error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), replaceIn) // halfway is nowhere
 	defer cancel()
-	if err := a.revoke(ctx, rec.Subject); err != nil {
-		return a.log.Refusal(r, authn.AsError(err))
+	r = r.WithContext(ctx) // what fails now is an event, also when the client has gone
+	if err := a.revoke(context.WithValue(ctx, keeping{}, true), rec.Subject); err != nil {
+		return a.log.Refusal(r, audit.Outage("revoke", err))
 	}
 	if err := burn(); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -288,4 +289,93 @@ type breached struct {
 func (b *breached) Count(context.Context, [20]byte) (int, error) {
 	b.calls++
 	return b.n, b.err
+}
+
+// P13: whatever a Revoker answers is an outage, and its error stays its own.
+func TestAnErrorOfRevokeIsAnOutage(t *testing.T) {
+	shared := &authn.Error{Status: http.StatusUnauthorized, Code: "invalid_token"}
+	h := newHouse(t, nil)
+	h.onRevoke = func() error { return shared }
+	_, err := h.Change(post(), "ada", adasPassword, newPassword, about)
+	if authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, shared) {
+		t.Errorf("error %v, want 503", err)
+	}
+	if shared.Reported {
+		t.Error("an error that is shared was changed")
+	}
+}
+
+// P13: a client that goes away stops no change halfway, and what fails then is
+// an event all the same.
+func TestAClientThatGoesStopsNoChange(t *testing.T) {
+	for _, fails := range []error{nil, errServer} {
+		h := newHouse(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		h.onRevoke = func() error {
+			cancel()
+			if len(h.revoked) == 2 {
+				return fails
+			}
+			return nil
+		}
+		_, err := h.Change(post().WithContext(ctx), "ada", adasPassword, newPassword, about)
+		if !h.proves(t, newPassword) || len(h.revoked) != 2 {
+			t.Errorf("halfway: ended %d times, %v", len(h.revoked), err)
+		}
+		if events := h.events.Events(authn.EventOutage); fails != nil && (len(events) != 1 || !errors.Is(events[0].Err, errServer)) {
+			t.Errorf("events %+v", events)
+		}
+	}
+}
+
+// P9: nobody's password is the name that they sign in with, also where the
+// host does not say it.
+func TestTheOwnNameIsNoPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		var weak *password.PolicyError
+		for _, about := range []password.About{{Service: "shop"}, {Name: "Countess Lovelace", Service: "shop"}} {
+			if _, err := h.Change(post(), "ada", adasPassword, "ada@example.com", about); !errors.As(err, &weak) {
+				t.Errorf("Change, %+v: %v", about, err)
+			}
+			_, token := forgot(t, h, "ada@example.com")
+			if _, err := h.Reset(post(), token, "ada@example.com", about); !errors.As(err, &weak) {
+				t.Errorf("Reset, %+v: %v", about, err)
+			}
+		}
+	})
+}
+
+// P13: the owner's reset, while a thief's change is not over, ends what the
+// thief's change would become.
+func TestResetDuringAThiefsChange(t *testing.T) {
+	st := memstore.New(memstore.Config{})
+	sessions := authn.Must(session.New(st, session.Config{}))
+	links := authn.Must(password.NewOneTime(st, password.OneTimeConfig{}))
+	owner := authn.Must(password.New(st, &attempts{}, password.Config{Hasher: quick, Revoke: sessions, OneTime: links}))
+	calls := 0
+	thief := authn.Must(password.New(st, &attempts{}, password.Config{
+		Hasher: quick,
+		Revoke: authn.RevokerFunc(func(ctx context.Context, subject string) error {
+			if calls++; calls == 2 { // the thief's password counts now
+				var token string
+				err := owner.Forgot(post(), "ada@example.com", func(_ context.Context, _ string, s authn.Secret) error {
+					token = s.Reveal()
+					return nil
+				})
+				if _, e := owner.Reset(post(), token, "what the owner has chosen", about); err != nil || e != nil {
+					t.Error(err, e)
+				}
+			}
+			return sessions.RevokeSubject(ctx, subject)
+		}),
+	}))
+	hash := authn.Must(quick.Hash(t.Context(), adasPassword))
+	if err := st.CreatePassword(t.Context(), store.Password{Subject: "ada", Name: "ada@example.com", Hash: hash}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	id, err := thief.Change(post(), "ada", adasPassword, newPassword, about)
+	if id != nil || !errors.Is(err, store.ErrConflict) {
+		t.Errorf("%+v, %v; want ErrConflict: its Login would outlive the owner's reset", id, err)
+	}
 }

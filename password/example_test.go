@@ -32,7 +32,11 @@ func Example() {
 
 	site := http.NewServeMux()
 	site.HandleFunc("POST /register", func(w http.ResponseWriter, r *http.Request) {
-		email := r.PostFormValue("email")
+		email, ok := password.NormalName(r.PostFormValue("email"))
+		if !ok {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			return
+		}
 		hash, err := users.Prepare(r.Context(), r.PostFormValue("password"), password.About{Email: email, Service: "acme"})
 		var weak *password.PolicyError
 		if errors.As(err, &weak) {
@@ -94,7 +98,7 @@ func Example() {
 	}
 	ada := func(pw string) url.Values { return url.Values{"email": {"ada@example.com"}, "password": {pw}} }
 	show("/register", ada("ada@example.com1"))
-	show("/register", ada("a lamp beside the harbour"))
+	show("/register", url.Values{"email": {"Ada@Example.com"}, "password": {"a lamp beside the harbour"}})
 	show("/register", ada("another one for the same address"))
 	show("/login", ada("a lamp beside the harbor"))
 	show("/login", ada("a lamp beside the harbour"))

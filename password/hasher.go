@@ -115,7 +115,7 @@ func NewHasher(cfg HasherConfig) (*Hasher, error) {
 	return h, nil
 }
 
-// Hash is what to store of a new password: at most 256 bytes. It is of 1 to
+// Hash is what to store of a new password: at most 256 bytes. It is of up to
 // 1024 bytes of UTF-8 without NUL, or the error is an *authn.Error (422); how
 // good it is, Policy says. Equal passwords have different hashes. Other errors
 // are ErrBusy and ctx's.
@@ -198,6 +198,8 @@ type comparison struct {
 
 	current bool          // it is as new ones are, whether or not it is of this password
 	took    time.Duration // to hash, without the wait for it: 0 says that there was none
+	tries   int           // so many were hashed
+	kind    kindOfHash
 }
 
 // Verify says whether encoded is a hash of password. Passwords that no hash can
@@ -215,7 +217,7 @@ func (h *Hasher) compare(ctx context.Context, encoded, password string) (c compa
 	if err != nil {
 		return comparison{}, err
 	}
-	c.Scheme = s.scheme
+	c.Scheme, c.kind = s.scheme, kindOfHash{s.scheme, s.kib, s.threads, s.cost}
 	if hopeless(password) {
 		return c, nil
 	}
@@ -234,6 +236,7 @@ func (h *Hasher) compare(ctx context.Context, encoded, password string) (c compa
 	defer h.slots.give(w)
 	began := time.Now()
 	for i, input := range inputs {
+		c.tries++
 		if c.OK, err = s.check(input); err != nil {
 			return comparison{}, err
 		}

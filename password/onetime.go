@@ -25,7 +25,7 @@ var ErrToken error = &authn.Error{Status: http.StatusBadRequest, Code: "invalid_
 // Link is what a one-time token is for.
 type Link struct {
 	// Purpose is the host's, up to 64 bytes: "verify-email", "magic". A token is
-	// good for its own only.
+	// good for its own only. PurposeReset is Forgot's.
 	Purpose string
 	Subject string
 	// Bound is what else it is good for, up to 512 bytes: the e-mail address that
@@ -90,6 +90,13 @@ func NewOneTime(st store.OneTime, cfg OneTimeConfig) (*OneTime, error) {
 // Issue makes a token for l. Errors: store.ErrLimit when the subject has five
 // live ones of the purpose, which are good still; 503.
 func (t *OneTime) Issue(ctx context.Context, l Link) (authn.Secret, error) {
+	if l.Purpose == PurposeReset {
+		return authn.Secret{}, fault("tokens of that Purpose are Forgot's")
+	}
+	return t.issue(ctx, l)
+}
+
+func (t *OneTime) issue(ctx context.Context, l Link) (authn.Secret, error) {
 	if e := l.check(); e != nil {
 		return authn.Secret{}, e
 	}
@@ -134,9 +141,12 @@ func (t *OneTime) Peek(ctx context.Context, purpose, token string) (Link, error)
 }
 
 // Consume uses token up: one caller gets it. Errors: [ErrToken]; 403 for a
-// request that another site made; 503.
+// request that another site made, and 405 for a GET; 503.
 func (t *OneTime) Consume(r *http.Request, purpose, token string) (Link, error) {
-	if e := crossorigin.Check(t.cfg.CrossOrigin, r); e != nil {
+	if purpose == PurposeReset {
+		return Link{}, fault("tokens of Forgot are for Reset")
+	}
+	if e := t.checkOrigin(r); e != nil {
 		return Link{}, t.log.Refusal(r, e)
 	}
 	rec, e := t.find(r.Context(), purpose, token)
@@ -147,6 +157,16 @@ func (t *OneTime) Consume(r *http.Request, purpose, token string) (Link, error) 
 		return Link{}, t.log.Refusal(r, e)
 	}
 	return link(rec), nil
+}
+
+// checkOrigin wants a request of the site's own pages, by a method that no
+// link has: what opens links would use tokens up, and no cross-origin check
+// looks at a GET.
+func (t *OneTime) checkOrigin(r *http.Request) *authn.Error {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == "" {
+		return &authn.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Reason: "one-time token by GET"}
+	}
+	return crossorigin.Check(t.cfg.CrossOrigin, r)
 }
 
 // find reads a live token of purpose.
@@ -163,7 +183,7 @@ func (t *OneTime) find(ctx context.Context, purpose, token string) (store.OneTim
 	case err != nil:
 		return rec, audit.Outage("store", err)
 	case rec.Purpose != purpose || !now.Before(rec.ExpiresAt) || subtle.ConstantTimeCompare(rec.Digest[:], digest[:]) != 1:
-		return store.OneTimeToken{}, badToken("token of another purpose")
+		return store.OneTimeToken{}, badToken("token of another purpose, or expired")
 	}
 	return rec, nil
 }
@@ -180,10 +200,14 @@ func (t *OneTime) claim(ctx context.Context, rec store.OneTimeToken) (store.OneT
 	return rec, nil
 }
 
+// keeping is in the context of what a change or a reset ends before it burns
+// its own token, which must not be among that. Afterwards all end.
+type keeping struct{}
+
 // RevokeSubject is of [authn.Revoker]: it ends all tokens of subject.
 func (t *OneTime) RevokeSubject(ctx context.Context, subject string) error {
-	if !isText(subject) {
-		return nil // nobody has any
+	if !isText(subject) || ctx.Value(keeping{}) != nil {
+		return nil // nobody has any, or not yet
 	}
 	if err := t.st.RevokeOneTimeOf(ctx, subject); err != nil {
 		return audit.Outage("store", err)

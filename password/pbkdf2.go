@@ -14,7 +14,7 @@ const pbkdf2KiB = 1
 
 // pbkdf2Work derives one block: key has the size of the hash function.
 func pbkdf2Work(hash func() hash.Hash, rounds int, salt, key []byte) work {
-	return work{kib: pbkdf2KiB, threads: 1, check: func(password []byte) (bool, error) {
+	return work{kib: pbkdf2KiB, threads: 1, cost: rounds, check: func(password []byte) (bool, error) {
 		derived, err := pbkdf2.Key(hash, string(password), salt, rounds, len(key))
 		if err != nil { // FIPS 140-only mode refuses short salts
 			return false, malformed("pbkdf2", err.Error())

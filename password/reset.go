@@ -11,7 +11,6 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/internal/audit"
-	"github.com/gatehouse-go/authn/internal/crossorigin"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -24,7 +23,8 @@ const forgotTime = 200 * time.Millisecond
 // Forgot hands send a token with which [Authenticator.Reset] sets a new
 // password. For a name that nobody has it does not call send, answers the same,
 // and takes the same time: 200 ms, unless the store takes longer. So send must
-// hand its mail to a queue, and what it cannot do is an event, not an answer. A
+// hand its mail to a queue and not keep ctx, which ends with the request; what it
+// cannot do is an event, not an answer. A
 // user with five tokens that are good still is sent no other. Limit the route
 // by client (package ratelimit). The error is an outage, or 500 without
 // Config.OneTime.
@@ -33,7 +33,7 @@ func (a *Authenticator) Forgot(r *http.Request, name string, send func(ctx conte
 		return fault("Forgot needs Config.OneTime")
 	}
 	began, ctx := time.Now(), r.Context()
-	name, ok := normalName(name)
+	name, ok := NormalName(name)
 	if !ok {
 		name = "?" // which no user is asked to have
 	}
@@ -43,7 +43,7 @@ func (a *Authenticator) Forgot(r *http.Request, name string, send func(ctx conte
 	}
 	if ok && err == nil && rec.Subject != "" {
 		var token authn.Secret
-		token, err = a.cfg.OneTime.Issue(ctx, Link{PurposeReset, rec.Subject, fingerprint(rec.Hash)})
+		token, err = a.cfg.OneTime.issue(ctx, Link{PurposeReset, rec.Subject, fingerprint(rec.Hash)})
 		switch {
 		case err == nil:
 			err = send(ctx, rec.Subject, token)
@@ -61,17 +61,18 @@ func (a *Authenticator) Forgot(r *http.Request, name string, send func(ctx conte
 }
 
 // Reset sets a new password by a token of Forgot. The token is used up for a
-// password that the Policy takes, and void when the password was changed since
-// it was made. Everything that Config.Revoke ends is ended, the user's other
+// password that the Policy takes, and void when the hash was changed since it was
+// made, by a login that renews it, too. Everything that Config.Revoke ends is ended, the user's other
 // one-time tokens are void, and the account is unlocked. It proves no factor: go
 // on to the login. Errors: [ErrToken]; [*PolicyError]; 403 for a request that
-// another site made; [ErrBusy]; 503.
+// another site made, and 405 for a GET; [ErrBusy]; 503, after which everything may
+// have been ended, the token used up, and the new password count: ask Forgot again.
 func (a *Authenticator) Reset(r *http.Request, token, next string, about About) (subject string, err error) {
 	links := a.cfg.OneTime
 	if links == nil {
 		return "", fault("Reset needs Config.OneTime")
 	}
-	if e := crossorigin.Check(links.cfg.CrossOrigin, r); e != nil {
+	if e := links.checkOrigin(r); e != nil {
 		return "", a.log.Refusal(r, e)
 	}
 	ctx := r.Context()
@@ -81,14 +82,14 @@ func (a *Authenticator) Reset(r *http.Request, token, next string, about About) 
 	}
 	rec, err := a.users.PasswordBySubject(ctx, l.Subject)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), err == nil && rec.Subject == "":
 		return "", a.log.Refusal(r, badToken("token of a user who is gone"))
 	case err != nil:
 		return "", a.log.Refusal(r, audit.Outage("users", err))
 	case subtle.ConstantTimeCompare([]byte(l.Bound), []byte(fingerprint(rec.Hash))) != 1:
 		return "", a.log.Refusal(r, badToken("password changed since the token was made"))
 	}
-	hash, err := a.Prepare(ctx, next, about)
+	hash, err := a.Prepare(ctx, next, about.of(rec))
 	if err != nil {
 		return "", err
 	}

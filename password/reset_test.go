@@ -235,6 +235,23 @@ func TestOneTime(t *testing.T) {
 	}
 }
 
+// P12: Forgot's purpose is its own.
+func TestPurposeResetIsForgots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		_, token := forgot(t, h, "ada@example.com")
+		if _, err := h.links.Consume(post(), password.PurposeReset, token); authn.AsError(err).Status != http.StatusInternalServerError {
+			t.Errorf("Consume: %v", err)
+		}
+		if _, err := h.links.Issue(t.Context(), password.Link{Purpose: password.PurposeReset, Subject: "ada"}); authn.AsError(err).Status != http.StatusInternalServerError {
+			t.Errorf("Issue: %v", err)
+		}
+		if _, err := h.Reset(post(), token, newPassword, about); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // P12: mistakes of the host are 500 or errors of the constructor, before the
 // store is asked.
 func TestOneTimeRefusesNonsense(t *testing.T) {
@@ -302,5 +319,74 @@ func TestForgotWithoutOneTime(t *testing.T) {
 	}
 	if _, err := h.Reset(post(), "", newPassword, about); authn.AsError(err).Status != http.StatusInternalServerError {
 		t.Error(err)
+	}
+}
+
+// P13: OneTime may be among what Config.Revoke ends: that ends the other
+// tokens, and not the one that resets.
+func TestOneTimeAmongTheRevokers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, func(cfg *password.Config) { cfg.Revoke = authn.Revokers{cfg.Revoke, cfg.OneTime} })
+		_, token := forgot(t, h, "ada@example.com")
+		magic := authn.Must(h.links.Issue(t.Context(), password.Link{Purpose: "magic", Subject: "ada"})).Reveal()
+		if _, err := h.Reset(post(), token, newPassword, about); err != nil {
+			t.Errorf("a good token resets nothing: %v", err)
+		}
+		if _, err := h.links.Peek(t.Context(), "magic", magic); !errors.Is(err, password.ErrToken) {
+			t.Errorf("another token: %v", err)
+		}
+	})
+}
+
+// P12: what opens links uses nothing up, also where a host has mounted it so.
+func TestLinksUseNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, nil)
+		magic := authn.Must(h.links.Issue(t.Context(), password.Link{Purpose: "magic", Subject: "ada"})).Reveal()
+		_, token := forgot(t, h, "ada@example.com")
+		for _, method := range []string{http.MethodGet, http.MethodHead, ""} {
+			r := crossSite()
+			r.Method = method
+			if _, err := h.links.Consume(r, "magic", magic); authn.AsError(err).Status != http.StatusMethodNotAllowed {
+				t.Errorf("Consume by %q: %v, want 405", method, err)
+			}
+			if _, err := h.Reset(r, token, newPassword, about); authn.AsError(err).Status != http.StatusMethodNotAllowed {
+				t.Errorf("Reset by %q: %v, want 405", method, err)
+			}
+		}
+		if _, err := h.links.Consume(post(), "magic", magic); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		if _, err := h.Reset(post(), token, newPassword, about); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// nobody is a host's table that answers no error where there is no row.
+type nobody struct{ store.Passwords }
+
+func (nobody) PasswordBySubject(context.Context, string) (store.Password, error) {
+	return store.Password{}, nil
+}
+
+// P12: a token of a user who is gone resets nothing and ends nothing of "".
+func TestResetOfNobody(t *testing.T) {
+	h := newHouse(t, nil)
+	h.add(t, "bob", "bob", "")
+	_, token := forgot(t, h, "bob")
+	a := authn.Must(password.New(nobody{h.users}, h.attempts, password.Config{Hasher: quick, OneTime: h.links, Revoke: authn.RevokerFunc(h.revoke)}))
+	if _, err := a.Reset(post(), token, newPassword, about); !errors.Is(err, password.ErrToken) || len(h.revoked) > 0 {
+		t.Errorf("%v, ended %q", err, h.revoked)
+	}
+}
+
+// P12: a token that is revoked while it resets, resets nothing.
+func TestATokenIsClaimedBeforeItResets(t *testing.T) {
+	h := newHouse(t, nil)
+	_, token := forgot(t, h, "ada@example.com")
+	h.onRevoke = func() error { return h.links.RevokeSubject(context.Background(), "ada") }
+	if _, err := h.Reset(post(), token, newPassword, about); !errors.Is(err, password.ErrToken) || !h.proves(t, adasPassword) {
+		t.Errorf("%v, want ErrToken and the old password", err)
 	}
 }

@@ -27,6 +27,7 @@ type Scheme interface {
 // work is what verifying one hash takes, and does.
 type work struct {
 	kib, threads int
+	cost         int // what else its time grows with
 	check        func(password []byte) (bool, error)
 }
 

@@ -44,7 +44,7 @@ func parseScrypt(encoded string) (work, error) {
 	}
 	// V of N blocks, B of p blocks, and two blocks to mix (RFC 7914 §5, §6).
 	kib := 128 * r * (1<<ln + p + 2) / 1024
-	return work{kib: int(kib) + 1, threads: 1, check: func(password []byte) (bool, error) {
+	return work{kib: int(kib) + 1, threads: 1, cost: int(p), check: func(password []byte) (bool, error) {
 		derived, err := scrypt.Key(password, salt, 1<<ln, int(r), int(p), len(key))
 		if err != nil {
 			return false, malformed(idScrypt, err.Error())

@@ -98,3 +98,26 @@ func against(t *testing.T, cases map[string]func(), base string, even func(name 
 	t.Logf("%d rounds: %v", len(times[base]), ratios)
 	return ratios
 }
+
+// P7: tables have one scheme at many costs, and a guess that is not in NFC is
+// tried twice: neither shows in the time.
+func TestFailuresArePaddedToTheHighestCost(t *testing.T) {
+	h := newHouse(t, nil)
+	for name, cost := range map[string]int{"bob": 6, "eve": 8} {
+		old := hasherOf(password.HasherConfig{BcryptCost: cost, InsecureParams: true})
+		h.add(t, name, name, authn.Must(old.Hash(t.Context(), adasPassword)))
+	}
+	for _, guess := range []string{"cafe", "cafe\u0301"} {
+		try := func(name, guess string) func() { return func() { _, _ = h.Authenticate(post(), name, guess) } }
+		try("eve", "other")()
+		cases := map[string]func(){
+			"unknown": try("nobody", guess), "cost 6": try("bob", guess), "cost 8": try("eve", guess), "others meanwhile": try("eve", "other"),
+		}
+		even := func(name string, ratio float64) bool { return name == "others meanwhile" || ratio > 0.9 && ratio < 1.1 }
+		for name, ratio := range against(t, cases, "cost 8", even) {
+			if !even(name, ratio) {
+				t.Errorf("%+q, %s: %.3f of the time of cost 8", guess, name, ratio)
+			}
+		}
+	}
+}

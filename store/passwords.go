@@ -8,8 +8,8 @@ import (
 // Password is what a user's login needs.
 type Password struct {
 	// Subject is at most 255 bytes. Name is what the user types, in the form
-	// that password.Authenticator hands to the store: trimmed, in lower case, in
-	// NFC; at most 255 bytes.
+	// that password.NormalName makes: trimmed, in lower case, in NFC; at most 255
+	// bytes.
 	Subject, Name string
 	// Hash is a PHC string or a foreign format, at most 1024 bytes; "" is none,
 	// as of who only comes by another way.
@@ -18,6 +18,8 @@ type Password struct {
 
 // Passwords is what a host implements over its own table of users.
 type Passwords interface {
+	// PasswordByName finds who logs in, and PasswordBySubject who is signed in
+	// already. ErrNotFound is no user, as who may not log in any more.
 	PasswordByName(ctx context.Context, name string) (Password, error)
 	PasswordBySubject(ctx context.Context, subject string) (Password, error)
 	// ReplacePasswordHash writes next where the hash is old. ErrConflict when it
