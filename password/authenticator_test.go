@@ -37,7 +37,9 @@ func TestNewRefusesUnsafe(t *testing.T) {
 		{"no attempts", users, nil, good, "SkipAttempts"},
 		{"attempts and SkipAttempts", users, &attempts{}, with(func(cfg *password.Config) { cfg.SkipAttempts = true }), "SkipAttempts with attempts"},
 		{"no Revoke", users, &attempts{}, password.Config{Hasher: quick}, "SkipRevoke"},
-		{"Revoke and SkipRevoke", users, &attempts{}, with(func(cfg *password.Config) { cfg.Revoke = authn.RevokerFunc(func(context.Context, string) error { return nil }) }), "SkipRevoke with Revoke"},
+		{"Revoke and SkipRevoke", users, &attempts{}, with(func(cfg *password.Config) {
+			cfg.Revoke = authn.RevokerFunc(func(context.Context, string) error { return nil })
+		}), "SkipRevoke with Revoke"},
 		{"nothing to revoke", users, &attempts{}, password.Config{Hasher: quick, Revoke: authn.Revokers{nil, authn.Revokers{}}}, "SkipRevoke"},
 		{"fail closed without a list", users, &attempts{}, with(func(cfg *password.Config) { cfg.BreachedFailClosed = true }), "without Breached"},
 		{"long cache", users, &attempts{}, with(func(cfg *password.Config) { cfg.BasicCache = time.Minute + 1 }), "BasicCache"},

@@ -58,7 +58,8 @@ const (
 )
 
 // OneTime makes tokens for the links in mails: to reset a password, to verify an
-// address, to log in. It is an [authn.Revoker] and safe for concurrent use.
+// address, to log in. It is an [authn.Revoker], also among Config.Revoke, and safe
+// for concurrent use.
 //
 // A link's GET shows a page (Peek) and uses nothing up, since mail scanners open
 // links; the page's form posts the token (Consume).

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 )
 
 // Tier locks after N attempts within Period: for Locks[0] the first time,
-// Locks[1] the second, and so on, then for the last. While a lock's attempts are
-// still within Period, one more wrong one locks again. A day without a lock
+// Locks[1] the second, and so on, then for the last. After a lock, as long as N-1
+// attempts lie within Period, the next one locks again. A day without a lock
 // begins anew.
 type Tier struct {
 	// N is 1 to 64. The N-th attempt still passes.
@@ -70,8 +71,8 @@ type Attempts struct {
 var _ authn.AttemptLimiter = (*Attempts)(nil)
 
 // NewAttempts refuses tiers that make no sense. Instances that share st share
-// kc; other limits on guessing (codes, client secrets) want a store or a
-// TablePrefix of their own, or another package's counters.
+// kc. Two Attempts on one store share their counters: give those of codes or
+// client secrets a store with a prefix of its own.
 func NewAttempts(st store.Limits, kc *authn.Keychain, cfg AttemptsConfig) (*Attempts, error) {
 	switch {
 	case st == nil:
@@ -144,14 +145,19 @@ func checkTiers(tiers []Tier) ([]store.AttemptTier, error) {
 				return nil, fmt.Errorf("a lock of %s, not 1 s to 1 h: who can lock an account could keep its owner out", lock)
 			}
 		}
-		checked[i] = store.AttemptTier{N: t.N, Period: t.Period, Locks: t.Locks}
+		checked[i] = store.AttemptTier{N: t.N, Period: t.Period, Locks: slices.Clone(t.Locks)}
 	}
 	return checked, nil
 }
 
-// The counters. Those of an account have a Key of it, and Unlock ends all.
+// The counters. Those of an account have a Key of it, and Unlock ends all. Known
+// devices and the row of DisableAfter have their own: others who guess leave them
+// no room among many Subs, and a success on a known device clears no lock of
+// others.
 const (
 	accountPolicy = "attempts/account"
+	devicePolicy  = "attempts/device"
+	rowPolicy     = "attempts/row"
 	clientPolicy  = "attempts/client"
 	namePurpose   = "authn/ratelimit name"
 )
@@ -159,8 +165,12 @@ const (
 // Reserve is of [authn.AttemptLimiter]. Accounts that do not exist lock as those
 // that do. An empty subject and name counts for the client only: what is wrong
 // there locks no account, as for client ids of services. Its errors are 429
-// quota_exceeded with the time to wait, and 503.
+// quota_exceeded with the time to wait, 503, and 500 in a transaction of the
+// host's, with which what a wrong guess counts would be rolled back.
 func (a *Attempts) Reserve(r *http.Request, subject, name string) (authn.Attempt, error) {
+	if store.InTx(r.Context()) {
+		return nil, errTx
+	}
 	account, err := a.account(subject, name)
 	if err != nil {
 		return nil, audit.Outage("keychain", err)
@@ -211,32 +221,30 @@ func (a *Attempts) account(subject, name string) (string, error) {
 // takes are what one attempt counts for.
 func (a *Attempts) takes(r *http.Request, account, subject string) []store.AttemptTake {
 	client := clientKey(authn.ClientOf(r))
-	all := store.AttemptTake{Policy: accountPolicy, Key: account, Tiers: a.perAccount, DisableAfter: a.cfg.DisableAfter, Account: true}
+	var takes []store.AttemptTake
 	if device := a.knownDevice(r, subject); device != "" {
-		takes := []store.AttemptTake{{Policy: accountPolicy, Key: account, Sub: "d:" + device, Tiers: a.perClientAccount, Account: true}}
-		if all.DisableAfter > 0 {
-			all.Tiers = nil
-			takes = append(takes, all)
+		takes = append(takes, store.AttemptTake{Policy: devicePolicy, Key: account, Sub: device, Tiers: a.perClientAccount, Account: true})
+	} else {
+		takes = append(takes, store.AttemptTake{Policy: clientPolicy, Key: client, Tiers: a.perIP})
+		if account != "" {
+			takes = append(takes,
+				store.AttemptTake{Policy: accountPolicy, Key: account, Tiers: a.perAccount, Account: true},
+				store.AttemptTake{Policy: accountPolicy, Key: account, Sub: "c:" + client, Tiers: a.perClientAccount, Account: true})
 		}
-		return takes
 	}
-	takes := []store.AttemptTake{{Policy: clientPolicy, Key: client, Tiers: a.perIP}}
-	if account != "" {
-		takes = append(takes, all,
-			store.AttemptTake{Policy: accountPolicy, Key: account, Sub: "c:" + client, Tiers: a.perClientAccount, Account: true})
+	if account != "" && a.cfg.DisableAfter > 0 {
+		takes = append(takes, store.AttemptTake{Policy: rowPolicy, Key: account, DisableAfter: a.cfg.DisableAfter, Account: true})
 	}
 	return takes
 }
 
 // reserve asks the store, or what stands in for it, and answers which.
 func (a *Attempts) reserve(ctx context.Context, takes []store.AttemptTake) (state store.AttemptState, asked bool, err error) {
-	asked, err = a.st.ask(ctx, func(ctx context.Context) (err error) {
+	asked = a.st.ask(ctx, func(ctx context.Context) (err error) {
 		state, err = a.st.st.ReserveAttempts(ctx, takes)
 		return err
 	})
 	switch {
-	case err != nil:
-		return state, asked, err
 	case asked && (state.RetryIn > 0 || state.Disabled): // not counted
 		return state, asked, nil
 	case !asked && a.cfg.OnOutage == FailClosed:
@@ -288,11 +296,10 @@ func (t *attempt) settle(ctx context.Context, succeeded bool) error {
 	if !t.asked {
 		return nil
 	}
-	asked, err := t.a.st.ask(ctx, func(ctx context.Context) error { return t.a.st.st.SettleAttempts(ctx, t.takes, succeeded) })
-	if err == nil && !asked {
-		err = errDown
+	if !t.a.st.ask(ctx, func(ctx context.Context) error { return t.a.st.st.SettleAttempts(ctx, t.takes, succeeded) }) {
+		return errDown
 	}
-	return err
+	return nil
 }
 
 // Unlock is of [authn.AttemptLimiter]: it ends the locks of subject, those of
@@ -302,9 +309,11 @@ func (a *Attempts) Unlock(ctx context.Context, subject string) error {
 	if err != nil || account == "" {
 		return err
 	}
-	_ = a.st.local.UnlockAttempts(ctx, accountPolicy, account)
-	if err := a.st.st.UnlockAttempts(ctx, accountPolicy, account); err != nil {
-		return audit.Outage("store", err)
+	for _, policy := range [...]string{rowPolicy, devicePolicy, accountPolicy} {
+		_ = a.st.local.UnlockAttempts(ctx, policy, account)
+		if err := a.st.st.UnlockAttempts(ctx, policy, account); err != nil {
+			return audit.Outage("store", err)
+		}
 	}
 	a.log.Send(ctx, authn.Event{Kind: authn.EventUnlocked, Subject: subject, SubjectKind: authn.KindUser})
 	return nil

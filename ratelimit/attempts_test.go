@@ -500,3 +500,98 @@ type recorder struct {
 }
 
 func (w *recorder) Header() http.Header { return w.header }
+
+// R12: however many others guess, a known device has a counter of its own.
+func TestGuessersLeaveDevicesTheirRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{
+			PerClientAccount: []ratelimit.Tier{{N: 5, Period: 24 * time.Hour}},
+			PerAccount:       []ratelimit.Tier{{N: 64, Period: time.Minute}},
+		})
+		device := known(t, a, "ada")
+		for i := range 200 {
+			if refused, wait := guess(t, a, from(fmt.Sprintf("2001:db8:%x::1", i)), "ada", ""); refused {
+				login(t, a, device(client()), "ada")
+				time.Sleep(wait)
+			}
+		}
+	})
+}
+
+// R12: the victim's login from a known device gives nobody a fresh budget, with
+// DisableAfter as without; and Unlock ends the locks of devices.
+func TestLoginOfAKnownDeviceClearsItsOwn(t *testing.T) {
+	for _, disableAfter := range []int{0, 100} {
+		a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{DisableAfter: disableAfter})
+		device := known(t, a, "ada")
+		for i := range 50 {
+			guesses(t, a, 4, from(fmt.Sprintf("192.0.2.%d", i)), "ada", "")
+		}
+		login(t, a, device(client()), "ada")
+		if refused, _ := guess(t, a, from("198.51.100.1"), "ada", ""); !refused {
+			t.Errorf("DisableAfter %d: the login cleared the account's lock", disableAfter)
+		}
+		guesses(t, a, 10, device(client()), "ada", "")
+		if err := a.Unlock(context.Background(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		login(t, a, device(client()), "ada")
+	}
+}
+
+// A Config is copied.
+func TestLocksAreCopied(t *testing.T) {
+	locks := []time.Duration{time.Minute}
+	a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{PerClientAccount: []ratelimit.Tier{{N: 1, Period: time.Minute, Locks: locks}}})
+	locks[0] = 1000 * time.Hour
+	guess(t, a, client(), "ada", "")
+	if _, wait := guess(t, a, client(), "ada", ""); wait > time.Minute {
+		t.Errorf("a lock of %s", wait)
+	}
+}
+
+// R11: a host that rolls back after a wrong password would make guessing free.
+func TestNothingIsCountedInATransaction(t *testing.T) {
+	st := newLimits()
+	a := newAttempts(t, st, ratelimit.AttemptsConfig{})
+	l := newLimiter(t, st, ratelimit.Config{}, ratelimit.Window("p", 5, time.Minute, ratelimit.ByClient))
+	r := client().WithContext(store.MarkTx(client().Context()))
+	if _, err := a.Reserve(r, "ada", ""); authn.AsError(err).Status != http.StatusInternalServerError {
+		t.Errorf("Reserve: %v", err)
+	}
+	if w := serve(l, r); w.Code != http.StatusInternalServerError {
+		t.Errorf("a Limiter: status %d", w.Code)
+	}
+	if n := st.calls.Load(); n > 0 {
+		t.Errorf("the store was called %d times", n)
+	}
+}
+
+// R6: what stands in knows of successes and of Unlock.
+func TestWhatStandsInIsToldOfSuccesses(t *testing.T) {
+	st := newLimits()
+	a := newAttempts(t, st, ratelimit.AttemptsConfig{})
+	guesses(t, a, 4, client(), "ada", "")
+	login(t, a, client(), "ada")
+	guesses(t, a, 5, client(), "bob", "")
+	if err := a.Unlock(context.Background(), "bob"); err != nil {
+		t.Fatal(err)
+	}
+	st.down.Store(true)
+	for _, subject := range []string{"ada", "bob"} {
+		if n := guesses(t, a, 10, client(), subject, ""); n != 5 {
+			t.Errorf("%d guesses at %s passed during the outage, want 5", n, subject)
+		}
+	}
+}
+
+// R12: each known device has its own budget.
+func TestDevicesAreApart(t *testing.T) {
+	a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{})
+	one, two := known(t, a, "ada"), known(t, a, "ada")
+	guesses(t, a, 10, one(client()), "ada", "")
+	login(t, a, two(client()), "ada")
+	if refused, _ := guess(t, a, one(client()), "ada", ""); !refused {
+		t.Error("a login on one device cleared the lock of another")
+	}
+}

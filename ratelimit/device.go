@@ -31,7 +31,9 @@ const (
 // after a complete login, before the body is written; an error is for the log, as
 // the login stands. The cookie is __Host-,
 // Secure, HttpOnly and SameSite=Lax, good for a year, and says nothing about the
-// subject. A browser is known to the one who logged in last.
+// subject. A browser is known to the one who logged in last, and stays known
+// when the password changes: who knew it has the attempts of each browser that it
+// was used in.
 func (a *Attempts) Remember(w http.ResponseWriter, r *http.Request, subject string) error {
 	if subject == "" {
 		return &authn.Error{Status: http.StatusInternalServerError, Code: "internal", Err: errors.New("authn/ratelimit: Remember of nobody")}

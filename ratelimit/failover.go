@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -48,34 +49,38 @@ func (f *failover) share(n int) int {
 }
 
 // ask calls the store unless it is down, and answers whether that could be
-// done. The error is that of a caller who has gone.
-func (f *failover) ask(ctx context.Context, call func(ctx context.Context) error) (asked bool, err error) {
+// done. It goes on when the client has gone, which else could guess uncounted,
+// and tell nothing of the store.
+func (f *failover) ask(ctx context.Context, call func(ctx context.Context) error) (asked bool) {
 	if f.down.Load() {
 		now, next := int64(time.Since(f.start)), f.probe.Load()
 		if now < next || !f.probe.CompareAndSwap(next, now+int64(probeEvery)) {
-			return false, nil
+			return false
 		}
 	}
-	limited, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	err = call(limited)
-	switch {
-	case err == nil:
+	err := call(ctx)
+	if err == nil {
 		if f.down.CompareAndSwap(true, false) {
 			f.log.Send(ctx, authn.Event{Kind: authn.EventRecovered})
 		}
-		return true, nil
-	case ctx.Err() != nil: // the client has gone, or its own time is up
-		return false, audit.Outage("request ended", ctx.Err())
+		return true
 	}
 	f.probe.Store(int64(time.Since(f.start) + probeEvery))
 	if f.down.CompareAndSwap(false, true) {
 		f.log.Send(ctx, authn.Event{Kind: authn.EventOutage, Reason: "store", Err: err})
 	}
-	return false, nil
+	return false
 }
 
 var errDown = &authn.Error{Status: http.StatusServiceUnavailable, Code: "unavailable", Reason: "limits", Reported: true}
+
+// errTx is of a call in a host's transaction.
+var errTx = &authn.Error{
+	Status: http.StatusInternalServerError, Code: "internal",
+	Err: errors.New("authn/ratelimit: a call in a transaction, which may be rolled back: make it without"),
+}
 
 // batch is what one request takes.
 type batch struct {
@@ -86,10 +91,7 @@ type batch struct {
 
 // take fills b.states.
 func (f *failover) take(ctx context.Context, b *batch) error {
-	asked, err := f.ask(ctx, func(ctx context.Context) error { return f.st.TakeLimits(ctx, b.takes, b.states) })
-	if err != nil {
-		return err
-	}
+	asked := f.ask(ctx, func(ctx context.Context) error { return f.st.TakeLimits(ctx, b.takes, b.states) })
 	if asked {
 		for i := range b.states {
 			if b.states[i].RetryIn > 0 {
@@ -103,7 +105,15 @@ func (f *failover) take(ctx context.Context, b *batch) error {
 		switch {
 		case p.OnOutage == FailLocal:
 			t := b.takes[i]
+			most := t.Limit
+			if t.GCRA {
+				most = t.Burst
+			}
+			fits := t.Cost <= most
 			t.Limit, t.Burst = f.share(t.Limit), f.share(t.Burst)
+			if fits { // what could pass still can, if all of the share is there
+				t.Cost = min(t.Cost, f.share(most))
+			}
 			local.takes, places = append(local.takes, t), append(places, i)
 		case asked:
 		case p.OnOutage == FailClosed && !p.DryRun:

@@ -120,21 +120,46 @@ func TestStuckStoreDelaysNobody(t *testing.T) {
 	})
 }
 
-// R6: a client that goes away is no outage of the store.
-func TestCancelledRequestIsNoOutage(t *testing.T) {
-	st, rec := newLimits(), &authntest.Recorder{}
-	st.stuck.Store(true)
-	l := newLimiter(t, st, ratelimit.Config{OnEvent: rec.OnEvent}, ratelimit.Window("p", 5, time.Minute, ratelimit.ByClient))
-	ctx, cancel := context.WithCancel(client().Context())
-	cancel()
-	if w := serve(l, client().WithContext(ctx)); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("status %d", w.Code)
-	}
-	st.stuck.Store(false)
-	if w := serve(l, client()); w.Code != http.StatusNoContent || st.calls.Load() != 2 {
-		t.Errorf("status %d after %d calls: the store was taken for down", w.Code, st.calls.Load())
-	}
-	if got := kinds(rec); len(got) > 0 {
-		t.Errorf("events %q", got)
+// R6: a client that goes away, or whose time is short, says nothing about the
+// store, and is counted all the same.
+func TestClientThatHasGoneIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, rec := newLimits(), &authntest.Recorder{}
+		l := newLimiter(t, st, ratelimit.Config{OnEvent: rec.OnEvent}, ratelimit.Window("p", 1, time.Minute, ratelimit.ByClient))
+		ctx, cancel := context.WithCancel(client().Context())
+		cancel()
+		if w := serve(l, client().WithContext(ctx)); w.Code != http.StatusNoContent {
+			t.Errorf("status %d", w.Code)
+		}
+		if w := serve(l, client()); w.Code != http.StatusTooManyRequests {
+			t.Errorf("status %d: the first request was not counted", w.Code)
+		}
+		st.stuck.Store(true)
+		short, cancel := context.WithTimeout(client().Context(), time.Millisecond)
+		defer cancel()
+		serve(l, client().WithContext(short))
+		if got := kinds(rec); !slices.Contains(got, authn.EventOutage) {
+			t.Errorf("events %q: a store that is stuck goes unnoticed by requests with a short time", got)
+		}
+	})
+}
+
+// R6: what costs more than an instance's part passes during an outage, too.
+func TestCostOverTheShare(t *testing.T) {
+	for name, p := range map[string]ratelimit.Policy{
+		"GCRA": ratelimit.GCRA("p", 1000, time.Hour, 50, ratelimit.ByClient), "Window": ratelimit.Window("p", 50, time.Hour, ratelimit.ByClient),
+	} {
+		cost := 10
+		p.Cost = func(*http.Request) int { return cost }
+		st := newLimits()
+		st.down.Store(true)
+		l := newLimiter(t, st, ratelimit.Config{Instances: 10}, p)
+		if n := passed(l, 5, client); n != 1 {
+			t.Errorf("%s: %d passed, want 1", name, n)
+		}
+		cost = 51
+		if n := passed(l, 1, func() *http.Request { return from("192.0.2.9") }); n != 0 {
+			t.Errorf("%s: what never passes did during the outage", name)
+		}
 	}
 }

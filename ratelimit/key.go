@@ -12,7 +12,7 @@ import (
 type KeyFunc func(r *http.Request) (key string, ok bool)
 
 // ByClient is the client's group, authn.Client.Group: an IPv4 address, the /64
-// of an IPv6 address, and one group of all whose address is unknown. Behind a
+// of an IPv6 address (or as clientip has it), and one group of all whose address is unknown. Behind a
 // proxy mount package clientip outside.
 func ByClient(r *http.Request) (key string, ok bool) {
 	return clientKey(authn.ClientOf(r)), true

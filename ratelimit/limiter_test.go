@@ -295,3 +295,32 @@ func TestNoAddressIsOneGroup(t *testing.T) {
 		t.Errorf("%d passed, want 1", n)
 	}
 }
+
+// R2: a quota below the burst is what passes at once. A store would refuse to
+// keep more, which looks like an outage and is one for everybody.
+func TestQuotaBoundsTheBurst(t *testing.T) {
+	st := newLimits()
+	p := ratelimit.GCRA("api", 1_000_000, 30*24*time.Hour, 10_000, ratelimit.ByClient)
+	p.Quota = func(*http.Request) (int, bool) { return 3, true }
+	if n := passed(newLimiter(t, st, ratelimit.Config{}, p), 20, client); n != 3 {
+		t.Errorf("%d passed at once, want 3", n)
+	}
+	if took := st.takes[0][0]; took.Burst != 3 || took.Limit != 3 {
+		t.Errorf("the store is asked for %+v", took)
+	}
+	if _, err := ratelimit.New(st, ratelimit.Config{}, ratelimit.GCRA("api", 1, 366*24*time.Hour, 101, ratelimit.ByClient)); err == nil {
+		t.Error("a burst that is restored in 101 years is no error")
+	}
+}
+
+// R8: parts of a key do not run together.
+func TestKeysDoNotRunTogether(t *testing.T) {
+	key := func(issuer, subject string) string {
+		id := &authn.Identity{Issuer: issuer, Subject: subject, Kind: authn.KindUser}
+		k, _ := ratelimit.BySubject(client().WithContext(authn.NewContext(client().Context(), id)))
+		return k
+	}
+	if a, b := key("a:user:b", "c"), key("a", "b:user:c"); a == b {
+		t.Errorf("both are %q", a)
+	}
+}

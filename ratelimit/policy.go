@@ -19,7 +19,7 @@ const (
 	FailLocal Outage = iota
 	// FailClosed answers 503.
 	FailClosed
-	// FailOpen lets everything pass.
+	// FailOpen lets everything pass, a limit of 0 included.
 	FailOpen
 )
 
@@ -36,14 +36,16 @@ type Policy struct {
 	Cost func(r *http.Request) int
 	// Quota is the key's own limit in place of the policy's, as from an API key's
 	// metadata; false: the policy's. One that the algorithm cannot hold counts as
-	// the most that it can.
+	// the most that it can. Of GCRA not more than it pass at once, however large
+	// the burst is.
 	Quota func(r *http.Request) (n int, ok bool)
 	// Account says that Key names accounts. No header fields then: they would let
 	// others watch a user. And a bounded store evicts nothing half spent.
 	Account bool
 	// OnOutage defaults to FailLocal.
 	OnOutage Outage
-	// DryRun counts and reports, and refuses nothing.
+	// DryRun counts and reports, and refuses nothing. Such policies are taken after
+	// the others, all or none.
 	DryRun bool
 
 	gcra   bool
@@ -71,6 +73,7 @@ const (
 	maxPeriod   = 366 * 24 * time.Hour
 	minInterval = 100 * time.Microsecond
 	maxBurst    = 1_000_000
+	maxRestored = 100 * 366 * 24 * time.Hour // stores keep no counter for ever
 )
 
 // check says what is wrong with p.
@@ -90,6 +93,8 @@ func (p *Policy) check() error {
 		return fmt.Errorf("GCRA %q of %d in %s is faster than one in %s", p.Name, p.limit, p.period, minInterval)
 	case p.gcra && (p.burst < 1 || p.burst > maxBurst):
 		return fmt.Errorf("GCRA %q has a burst of %d, not 1 to %d", p.Name, p.burst, maxBurst)
+	case p.gcra && p.limit > 0 && float64(p.burst)/float64(p.limit)*float64(p.period) > float64(maxRestored):
+		return fmt.Errorf("GCRA %q restores its burst of %d in over a hundred years", p.Name, p.burst)
 	case p.OnOutage > FailOpen:
 		return fmt.Errorf("Policy %q has an unknown OnOutage", p.Name)
 	}
@@ -133,6 +138,9 @@ func (p *Policy) take(r *http.Request) (store.LimitTake, bool, error) {
 	if p.Quota != nil {
 		if n, ok := p.Quota(r); ok {
 			t.Limit = max(0, min(n, p.most()))
+			if p.gcra {
+				t.Burst = max(1, min(t.Burst, t.Limit))
+			}
 		}
 	}
 	return t, true, nil

@@ -23,9 +23,10 @@
 // With the defaults of [AttemptsConfig] somebody who never rests has 75 guesses at
 // one account in the first day, from however many addresses, and 50 a day later,
 // when each one more locks the account for an hour: 18 300 in a year (a test
-// plays it). A password of the 10 000 most common ones falls to that, and one of
+// plays it), as long as the owner does not log in meanwhile from a new browser,
+// which clears the account's counters. A password of the 10 000 most common ones falls to that, and one of
 // the first million with a chance of 1.8 %; package password refuses the common
-// ones. DisableAfter ends it at 100. Somebody who guesses at all accounts has 60
+// ones. A DisableAfter of 100 ends it there. Somebody who guesses at all accounts has 60
 // wrong guesses from one address before its locks begin.
 //
 // A lock always ends, since whoever can lock an account can keep its owner out:
@@ -55,8 +56,9 @@ const method = "ratelimit"
 
 // Config of New. The zero Config is good.
 type Config struct {
-	// Instances is how many processes share the store; each has so large a part
-	// of a limit while FailLocal stands in. Defaults to 1.
+	// Instances is how many processes share the store. While FailLocal stands in,
+	// each allows a limit divided by it: left at 1 with several processes, an
+	// outage multiplies the limits. Defaults to 1.
 	Instances int
 	// OnError answers a refused request. Defaults to authn.WriteError.
 	OnError authn.ErrorHandler
@@ -124,8 +126,12 @@ func (l *Limiter) Middleware(next http.Handler) http.Handler {
 
 // Take is the decision of Middleware, for handlers of their own kind. It adds
 // the fields RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers)
-// to the response, and answers an *[authn.Error]: 429 quota_exceeded, or 503.
+// to the response, and answers an *[authn.Error]: 429 quota_exceeded, 503, or 500
+// in a transaction of the host's, with which what is taken would be rolled back.
 func (l *Limiter) Take(w http.ResponseWriter, r *http.Request) error {
+	if store.InTx(r.Context()) {
+		return errTx
+	}
 	refused, err := l.takeAll(w, r, l.policies[:l.refusing])
 	if err != nil || refused != nil {
 		if err == nil {

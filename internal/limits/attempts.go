@@ -178,6 +178,7 @@ func (t *Table) share(a *attempt, mask *uint64, next *sub) *sub {
 		return g.subs[0]
 	}
 	if next != nil {
+		next.id = ofAll
 		of[k] = &guesses{[]*sub{next}}
 	}
 	return next

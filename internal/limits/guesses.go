@@ -14,11 +14,19 @@ type guesses struct{ subs []*sub }
 
 // sub is the counter of one Sub.
 type sub struct {
-	id      key // zero: of the Subs beyond maxSubs
+	id      key // zero: of the Subs beyond maxSubs; or ofAll
 	tiers   []tier
-	row     int // without a success
-	disable int // DisableAfter
+	row     int   // without a success; 0 of ofAll
+	last    int64 // the newest of the row
+	disable int   // DisableAfter
 }
+
+// ofAll is the id of a counter that all of a policy share. Its row is not counted:
+// it would disable all of them, and no Unlock ends that.
+var ofAll = key{0, 1}
+
+// rowKept is how long attempts in a row are remembered that did not disable.
+const rowKept = int64(30 * day)
 
 // tier is what is known of an AttemptTier.
 type tier struct {
@@ -39,7 +47,7 @@ func (g *guesses) spent(now int64) (most float64) {
 }
 
 func (s *sub) spent(now int64) (most float64) {
-	if s.disable > 0 {
+	if s.disable > 0 && (s.row >= s.disable || now-s.last < rowKept) {
 		most = share(s.row, s.disable)
 	}
 	for i := range s.tiers {
@@ -101,8 +109,10 @@ func (s *sub) disabled(take *store.AttemptTake) bool {
 
 // count counts an attempt, and reports whether it began a lock or disabled.
 func (s *sub) count(take *store.AttemptTake, now int64) (first bool) {
-	s.row++
-	s.disable = take.DisableAfter
+	if s.id != ofAll {
+		s.row++
+		s.last, s.disable = now, take.DisableAfter
+	}
 	first = s.disabled(take)
 	for len(s.tiers) < len(take.Tiers) {
 		s.tiers = append(s.tiers, tier{})

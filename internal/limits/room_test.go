@@ -394,3 +394,50 @@ func TestBytesPerKey(t *testing.T) {
 		t.Errorf("%d keys, want %d", got[0], n)
 	}
 }
+
+// R5, R10: what many share is never disabled, since no Unlock would end it; and
+// a row is forgotten in time, or names that nobody has would fill the table.
+func TestRowsWithoutRoom(t *testing.T) {
+	const most = 10
+	synctest.Test(t, func(t *testing.T) {
+		table := limits.New(most, nil)
+		with := func(key string) store.AttemptTake {
+			take := guess(key, "")
+			take.DisableAfter = 100
+			return take
+		}
+		for i := range most {
+			for range 60 { // over half
+				reserve(t, table, with("nobody "+strconv.Itoa(i)))
+				time.Sleep(time.Hour)
+			}
+		}
+		through := 0
+		for i := range 300 {
+			s := reserve(t, table, with("user "+strconv.Itoa(i)))
+			if s.Disabled {
+				t.Fatalf("%d wrong attempts at several accounts disabled another one", through)
+			}
+			if s.RetryIn == 0 {
+				through++
+			}
+			time.Sleep(s.RetryIn)
+		}
+		if n := limits.Shared(table); n != 1 || through <= 100 {
+			t.Fatalf("%d shared counters, %d attempts", n, through)
+		}
+		time.Sleep(30 * 24 * time.Hour)
+		for range 100 {
+			reserve(t, table, with("disabled"))
+			time.Sleep(time.Hour)
+		}
+		time.Sleep(366 * 24 * time.Hour)
+		limits.Sweep(table)
+		if _, n := limits.Len(table); n != [2]int{0, 1} {
+			t.Errorf("a year later there are %v counters, want that of who is disabled", n)
+		}
+		if s := reserve(t, table, with("disabled")); !s.Disabled {
+			t.Errorf("got %+v, want disabled", s)
+		}
+	})
+}
