@@ -3,15 +3,25 @@
 // with [New] and [Authenticator.Authenticate]; [store.Passwords] is what a host
 // implements over its table of users.
 //
+//	users, err := password.New(table, attempts, password.Config{Revoke: sessions, OneTime: links})
+//	hash, err := users.Prepare(ctx, typed, password.About{Email: email}) // to register
+//	id, err := users.Authenticate(r, email, typed)                       // then session's Login or jwtauth's Issue
+//	id, err = users.Change(r, id.Subject, typed, next, password.About{Email: email})
+//	err = users.Forgot(r, email, send)
+//	subject, err := users.Reset(r, token, next, password.About{Email: email})
+//
+// attempts is a ratelimit.Attempts, which counts the guesses; links is a
+// [OneTime]. [Policy] says what a new password has to be.
+//
+// A [Hasher] alone is for hosts that have a login of their own, and takes any
+// password:
+//
 //	hasher, err := password.NewHasher(password.HasherConfig{Pepper: keychain})
 //	hash, err := hasher.Hash(ctx, "correct horse battery staple") // argon2id, a PHC string
 //	v, err := hasher.Verify(ctx, hash, typed)
 //	if v.OK && v.NeedsRehash {
 //		// store hasher.Hash(ctx, typed) instead, if it is still the same
 //	}
-//
-// A [Hasher] alone is for hosts that have a login of their own. Policy says what
-// a new password has to be; a Hasher takes any.
 //
 // # Hashes
 //
