@@ -170,6 +170,7 @@ var details = map[string]string{
 	"invalid_target":   "An audience is unknown or may not be granted.",
 	"invalid_grant":    "What was given is wrong, malformed, expired, revoked or used up.",
 
+	"not_enrolled":           "There is no second factor here.",
 	"weak_password":          "The password is too easy to guess, or was breached.",
 	"quota_exceeded":         "There were too many requests or attempts. Try again later.",
 	"method_not_allowed":     "This method is not supported here.",

@@ -56,6 +56,7 @@ type Store struct {
 	signingKeys
 	passwords
 	oneTime
+	totps
 	once
 	*counters
 	start time.Time
@@ -64,6 +65,7 @@ type Store struct {
 
 var (
 	_ store.Store     = (*Store)(nil)
+	_ store.TOTPs     = (*Store)(nil)
 	_ store.Forgetful = (*Store)(nil)
 )
 
@@ -83,6 +85,7 @@ func New(cfg Config) *Store {
 	s.signingKeys.init(cfg.MaxRecords, s.now)
 	s.passwords.init(cfg.MaxRecords)
 	s.oneTime.init(cfg.MaxRecords, s.now)
+	s.totps.init(cfg.MaxRecords, s.now)
 	s.once.init(cfg.MaxRecords, s.now)
 	return s
 }

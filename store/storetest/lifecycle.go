@@ -73,6 +73,7 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	ring, _ := s.(store.SigningKeys)
 	users, _ := s.(store.PasswordTable)
 	links, _ := s.(store.OneTime)
+	codes, _ := s.(store.TOTPs)
 	once, _ := s.(store.Once)
 	limits, _ := s.(store.Limits)
 	if keys != nil {
@@ -95,6 +96,10 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	}
 	if links != nil {
 		createOneTimes(t, links, newOneTime("ann", "kept", now))
+	}
+	var enrolled store.TOTP
+	if codes != nil {
+		enrolled = enrol(t, codes, "ann", "kept", now)
 	}
 	if once != nil {
 		must(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), "ClaimOnce")
@@ -125,6 +130,9 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	}
 	if links != nil {
 		wantOneTime(t, links, newOneTime("ann", "kept", now), now)
+	}
+	if codes != nil {
+		wantTOTP(t, codes, enrolled, "enrolled before Open")
 	}
 	if once != nil {
 		wantErr(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), store.ErrExists, "the claim made before Open")

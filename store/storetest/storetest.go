@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T, offset func() time.Duration) any,
 		concernOf[store.Passwords]("Passwords", passwordCases(cfg)),
 		concernOf[store.PasswordTable]("PasswordTable", passwordTableCases()),
 		concernOf[store.OneTime]("OneTime", oneTimeCases()),
+		concernOf[store.TOTPs]("TOTPs", totpCases()),
 		concernOf[store.Limits]("Limits", limitCases()),
 		concernOf[store.Once]("Once", onceCases()),
 	}
