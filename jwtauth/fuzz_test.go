@@ -80,7 +80,7 @@ func loneSurrogate(s string) string {
 		}
 		i += j
 		var q string
-		if i+12 <= len(unescaped) && json.Unmarshal([]byte(`"`+unescaped[i:i+12]+`"`), &q) == nil && len(q) == 4 {
+		if i+12 <= len(unescaped) && json.Unmarshal([]byte(`"`+unescaped[i:i+12]+`"`), &q) == nil && utf8.RuneCountInString(q) == 1 {
 			i += 12
 			continue
 		}
@@ -96,7 +96,7 @@ func loneSurrogate(s string) string {
 func FuzzStrictJSON(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"a":1}`, `{"a":"\ud83d\ude00","b":[{"c":null}]}`, `{"k":0,"K":1}`, `{"a":0,"A":1}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}",
-		`{"exp":1e400}`, strings.Repeat(`{"a":`, 17) + "1" + strings.Repeat("}", 17), "\ufeff{}", `{"a":1}{}`, `{"a":01}`, `[]`, `{"a":"\\ud800"}`,
+		`{"exp":1e400}`, strings.Repeat(`{"a":`, 17) + "1" + strings.Repeat("}", 17), "\ufeff{}", `{"a":1}{}`, `{"a":01}`, `[]`, `{"a":"\\ud800"}`, `{"a":"\u0000\ud800"}`,
 	} {
 		f.Add(s)
 	}
