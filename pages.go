@@ -27,7 +27,8 @@ type Pages struct {
 	// "/login". "" answers as to programs.
 	Login string
 	// Factor has the path for each factor that may be owed or too old:
-	// {"otp": "/login/otp", "pwd": "/reauth"}. A factor without one gets Login.
+	// {"otp": "/login/otp", "pwd": "/reauth"}. "" is for a [Within] that names
+	// none. A factor without a path gets Login.
 	Factor map[string]string
 }
 
@@ -35,7 +36,7 @@ type Pages struct {
 func (p Pages) OnError(w http.ResponseWriter, r *http.Request, err *Error) {
 	page := ""
 	if err.Status == http.StatusUnauthorized && navigates(r) {
-		page = p.page(err.Factor)
+		page = p.page(err)
 	}
 	if page == "" {
 		WriteError(w, r, err)
@@ -54,8 +55,8 @@ func (p Pages) OnError(w http.ResponseWriter, r *http.Request, err *Error) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-func (p Pages) page(factor string) string {
-	if page := p.Factor[factor]; page != "" {
+func (p Pages) page(err *Error) string {
+	if page := p.Factor[err.Factor]; page != "" && err.Code == codeStepUp {
 		return page
 	}
 	return p.Login

@@ -14,7 +14,7 @@ import (
 
 // C9: browsers are sent to the page that helps, programs get their answer.
 func TestPagesSendBrowsersOnly(t *testing.T) {
-	pages := authn.Pages{Login: "/login?x=1", Factor: map[string]string{"otp": "/login/otp", "pwd": "/reauth"}}
+	pages := authn.Pages{Login: "/login?x=1", Factor: map[string]string{"otp": "/login/otp", "pwd": "/reauth", "": "/prove"}}
 	pending := authn.User("ada", "x")
 	pending.Pending = []string{"otp"}
 	navigate := []string{"Sec-Fetch-Mode", "navigate", "Accept", "text/html,*/*"}
@@ -36,6 +36,7 @@ func TestPagesSendBrowsersOnly(t *testing.T) {
 		{"bad", authntest.Verifier(nil, authn.Refused("revoked", nil)), nil, "GET", navigate, "/login?x=1&" + back},
 		{"pending", authntest.Verifier(pending, nil), nil, "GET", navigate, "/login/otp?" + back},
 		{"too old", authntest.Verifier(authn.User("ada", "x"), nil), []authn.Rule{authn.Within(time.Minute, "pwd")}, "GET", navigate, "/reauth?" + back},
+		{"too old, whatever it was", authntest.Verifier(authn.User("ada", "x"), nil), []authn.Rule{authn.Within(time.Minute)}, "GET", navigate, "/prove?" + back},
 		{"factor without page", authntest.Verifier(authn.User("ada", "x"), nil), []authn.Rule{authn.Within(time.Minute, "hwk")}, "GET", navigate, "/login?x=1&" + back},
 		{"forbidden", authntest.Verifier(authn.User("ada", "x"), nil), []authn.Rule{authn.AnyRole("admin")}, "GET", navigate, ""},
 		{"down", authntest.Verifier(nil, errDown), nil, "GET", navigate, ""},
