@@ -125,7 +125,7 @@ func (rs *Resolver) single(lines []string, o *origin) {
 	}
 	o.hops = 1
 	o.addr, o.wrong = netip.Addr{}, unreadable
-	if len(lines) == 1 {
+	if len(lines) == 1 && !strings.Contains(lines[0], ",") { // which a zone may have
 		o.addr, o.wrong = nodeAddr(unquote(trim(lines[0])))
 	}
 }
