@@ -9,13 +9,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Serve serves h at ln, and prints what to paste, until ctx ends. With walk it
-// sends the calls instead, and ends. What h uses is closed after its last
-// request.
+// sends the calls instead, and ends. A call of / says that there is a page to
+// open. What h uses is closed after its last request.
 func (cs Calls) Serve(ctx context.Context, ln net.Listener, h http.Handler, walk bool, closers ...func(context.Context) error) (err error) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
@@ -23,7 +24,11 @@ func (cs Calls) Serve(ctx context.Context, ln net.Listener, h http.Handler, walk
 	if walk {
 		err = cs.Walk(ctx, os.Stdout)
 	} else {
-		fmt.Printf("Paste these lines, in this order:\n\n%sOr open %s in a browser. Ctrl-C ends it.\n", cs.Lines(), URL(ln.Addr()))
+		page := ""
+		if base := URL(ln.Addr()); slices.ContainsFunc(cs, func(c Call) bool { return c.URL == base+"/" }) {
+			page = "Or open " + base + " in a browser. "
+		}
+		fmt.Printf("Paste these lines, in this order:\n\n%s%sCtrl-C ends it.\n", cs.Lines(), page)
 		select {
 		case err = <-served:
 		case <-ctx.Done():

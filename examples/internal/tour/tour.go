@@ -166,7 +166,7 @@ func (c Call) exchange(ctx context.Context, client *http.Client, last *shown, ou
 // secrets shortened. Of a page it is the lines with what that has to say.
 func answerText(resp *http.Response, body []byte, says string) string {
 	lines := []string{resp.Status}
-	for _, name := range []string{"WWW-Authenticate", "Location", "Set-Cookie"} {
+	for _, name := range []string{"WWW-Authenticate", "Sunset", "Link", "Location", "Set-Cookie"} {
 		for _, value := range resp.Header.Values(name) {
 			lines = append(lines, name+": "+value)
 		}
