@@ -32,9 +32,11 @@ func Allow(rules ...Rule) func(http.Handler) http.Handler {
 	return Guard{}.Allow(rules...)
 }
 
-// Check is Require's whole decision, for gin, gRPC and websockets: put the
-// Identity into a context by [NewContext], or answer the error, an *Error, by
-// [WriteError].
+// Check is Require's whole decision, for gRPC, websockets and whatever has no
+// http.Handler: put the Identity into a context by [NewContext], or answer the
+// error, an *Error, by [WriteError]. What it lets through has none of the fields
+// that caches need. Routers with middleware of their own shape wrap Require, as
+// examples/routers does for gin.
 func Check(v Verifier, r *http.Request, rules ...Rule) (*Identity, error) {
 	return Guard{Verifier: v}.Check(r, rules...)
 }
