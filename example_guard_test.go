@@ -93,8 +93,7 @@ func ExampleWithin() {
 	// Output: 401 insufficient_user_authentication otp 10m0s
 }
 
-// Routers with middleware of another shape take Check's decision: gin, gRPC,
-// websockets.
+// What has no http.Handler takes Check's decision: gRPC, websockets.
 func ExampleCheck() {
 	down := authntest.Verifier(nil, errors.New("connection refused"))
 	_, err := authn.Check(down, request())

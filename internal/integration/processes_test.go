@@ -409,6 +409,18 @@ func TestRacer(t *testing.T) {
 // that startRacer started.
 func answerLines(t *testing.T, answer func(s raceStore, n, round, number int) string) {
 	t.Helper()
+	answerTexts(t, func(s raceStore, text string, number int) string {
+		var n, round int
+		if _, err := fmt.Sscan(text, &n, &round); err != nil {
+			t.Fatal(err)
+		}
+		return answer(s, n, round, number)
+	})
+}
+
+// answerTexts answers each line, in a process that startRacer started.
+func answerTexts(t *testing.T, answer func(s raceStore, text string, number int) string) {
+	t.Helper()
 	env, ok := os.LookupEnv(racerEnv)
 	if !ok {
 		return
@@ -420,10 +432,6 @@ func answerLines(t *testing.T, answer func(s raceStore, n, round, number int) st
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		var n, round int
-		if _, err := fmt.Sscan(lines.Text(), &n, &round); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Println(strings.ReplaceAll(answer(s, n, round, number), "\n", " "))
+		fmt.Println(strings.ReplaceAll(answer(s, lines.Text(), number), "\n", " "))
 	}
 }

@@ -43,7 +43,14 @@ func sqlOutages(t *testing.T, what string, ctx context.Context, st *sqlstore.Sto
 	wantSQLOutage(t, what+": password", password)
 	_, link := st.OneTimeByDigest(ctx, store.DigestOf("x"), now)
 	wantSQLOutage(t, what+": one-time token", link)
+	_, owed := st.TOTP(ctx, "ann")
+	wantSQLOutage(t, what+": TOTP", owed)
+	_, client := st.OAuthClient(ctx, "batch")
+	wantSQLOutage(t, what+": OAuth client", client)
+	_, provider := st.ProviderToken(ctx, "ann", "github")
+	wantSQLOutage(t, what+": provider token", provider)
 	sqlWriteOutages(t, what, ctx, st, now)
+	sqlCodeOutages(t, what, ctx, st, now)
 	wantSQLOutage(t, what+": Check", st.Check(ctx))
 }
 
@@ -79,6 +86,31 @@ func sqlWriteOutages(t *testing.T, what string, ctx context.Context, st *sqlstor
 	_, err = st.ReserveAttempts(ctx, []store.AttemptTake{anAttempt("ann", 1)})
 	wantSQLOutage(t, what+": attempt", err)
 	wantSQLOutage(t, what+": unlock", st.UnlockAttempts(ctx, "password", "ann"))
+}
+
+// sqlCodeOutages is sqlWriteOutages for store.TOTPs, store.OAuthClients and
+// store.ProviderTokens.
+func sqlCodeOutages(t *testing.T, what string, ctx context.Context, st *sqlstore.Store, now time.Time) {
+	t.Helper()
+	ann := raceOwner("ann", 1) // where there is a database, she is enrolled
+	wantSQLOutage(t, what+": begin", st.BeginTOTP(ctx, "bob", nil, raceSealed, now))
+	wantSQLOutage(t, what+": confirm", st.ConfirmTOTP(ctx, ann, raceSealed, 9, nil, now))
+	_, _, err := st.ReserveTOTP(ctx, ann, aGuess)
+	wantSQLOutage(t, what+": guess", err)
+	wantSQLOutage(t, what+": accept", st.AcceptTOTP(ctx, ann, raceSealed, 9, nil))
+	_, err = st.TakeRecoveryCode(ctx, ann, store.DigestOf("code 0"))
+	wantSQLOutage(t, what+": recovery code", err)
+	wantSQLOutage(t, what+": new recovery codes", st.ReplaceRecoveryCodes(ctx, ann, raceSealed, nil))
+	wantSQLOutage(t, what+": forget devices", st.ForgetTOTPDevices(ctx, ann))
+	wantSQLOutage(t, what+": delete TOTP", st.DeleteTOTP(ctx, ann, true))
+	wantSQLOutage(t, what+": new client", st.CreateOAuthClient(ctx, raceClient("bob", 1)))
+	wantSQLOutage(t, what+": update client", st.UpdateOAuthClient(ctx, raceClient("ann", 1)))
+	wantSQLOutage(t, what+": rotate secret", st.RotateOAuthSecret(ctx, ann, raceSecret("x"), now, now))
+	wantSQLOutage(t, what+": disable client", st.DisableOAuthClient(ctx, ann, now))
+	wantSQLOutage(t, what+": put token", st.PutProviderToken(ctx, ann, "github", raceSealed))
+	wantSQLOutage(t, what+": replace token", st.ReplaceProviderToken(ctx, ann, "github", []byte("old"), raceSealed))
+	wantSQLOutage(t, what+": delete token", st.DeleteProviderToken(ctx, ann, "github"))
+	wantSQLOutage(t, what+": delete tokens", st.DeleteProviderTokensOf(ctx, ann))
 }
 
 // wantRefusedHere wants an error of a value that no column takes, and that the
@@ -207,7 +239,7 @@ func TestExhaustedPoolIsAnOutage(t *testing.T) {
 		if err := st.UpdateSessionData(ctx, s.Ref, 1, nil, now); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("update: %v, want %v", err, store.ErrNotFound)
 		}
-		if err := usePasswordsAndLimits(ctx, st, "one connection"); err != nil {
+		if err := errors.Join(usePasswordsAndLimits(ctx, st, "one connection"), useCodesAndClients(ctx, st, "one connection")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -221,7 +253,9 @@ func TestReadOnlyIsAnOutage(t *testing.T) {
 		db := openDB(t, driver, dsn)
 		st := newStore(t, db, b.dialect, sqlstore.Config{Schema: schema})
 		now := time.Now()
-		if err := errors.Join(st.Open(t.Context()), st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, now)); err != nil {
+		err := errors.Join(st.Open(t.Context()), st.CreateAPIKey(t.Context(), aKey("ann", 1), store.APIKeyLimits{}, now),
+			enrolStep(t.Context(), st, raceOwner("ann", 1)), st.CreateOAuthClient(t.Context(), raceClient("ann", 1)))
+		if err != nil {
 			t.Fatal(err)
 		}
 		switch b.dialect {
@@ -237,6 +271,7 @@ func TestReadOnlyIsAnOutage(t *testing.T) {
 			t.Error(err)
 		}
 		sqlWriteOutages(t, "read-only", t.Context(), fixed, now)
+		sqlCodeOutages(t, "read-only", t.Context(), fixed, now)
 		if err := fixed.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "read-only") {
 			t.Errorf("Check: %v", err)
 		}
@@ -420,7 +455,7 @@ func TestKilledServerComesBack(t *testing.T) {
 			}
 			now := time.Now()
 			for n := range 2 {
-				load := sqlLoad{st: st, from: n * 1000, now: now}
+				load := sqlLoad{st: st, from: n * 1_000_000, now: now}
 				load.untilKilled(t, s)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				sqlOutages(t, "dead", ctx, st)

@@ -18,7 +18,6 @@ import (
 // TestHotCallsAreOneStatement holds what is certain.
 func TestSQLCost(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
-		const rounds, calls = 31, 100
 		ctx, now := t.Context(), time.Now()
 		driver, dsn, schema := b.space(t)
 		db := openDB(t, driver, dsn)
@@ -81,31 +80,38 @@ func TestSQLCost(t *testing.T) {
 				func() error { _, err := bare.read(ctx, k.Digest); return err },
 			},
 		} {
-			run := func(f func() error) time.Duration {
-				start := time.Now()
-				for range calls {
-					if err := f(); err != nil {
-						t.Fatal(err)
-					}
-				}
-				return time.Since(start)
-			}
-			var ratios []float64
-			var ours, theirs []time.Duration
-			for round := range rounds + 1 {
-				var x, y time.Duration
-				if round%2 == 0 {
-					x, y = run(op.ours), run(op.bare)
-				} else {
-					y, x = run(op.bare), run(op.ours)
-				}
-				if round > 0 { // the first one warms up
-					ratios, ours, theirs = append(ratios, float64(x)/float64(y)), append(ours, x/calls), append(theirs, y/calls)
-				}
-			}
-			t.Logf("%s %-14s %8v, bare %8v, ratio %.3f", b.name, op.name, median(ours), median(theirs), median(ratios))
+			b.cost(t, op.name, op.ours, op.bare)
 		}
 	})
+}
+
+// cost logs what ours costs over bare.
+func (b sqlBackend) cost(t *testing.T, name string, ours, bare func() error) {
+	t.Helper()
+	const rounds, calls = 31, 100
+	run := func(f func() error) time.Duration {
+		start := time.Now()
+		for range calls {
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return time.Since(start)
+	}
+	var ratios []float64
+	var mine, theirs []time.Duration
+	for round := range rounds + 1 {
+		var x, y time.Duration
+		if round%2 == 0 {
+			x, y = run(ours), run(bare)
+		} else {
+			y, x = run(bare), run(ours)
+		}
+		if round > 0 { // the first one warms up
+			ratios, mine, theirs = append(ratios, float64(x)/float64(y)), append(mine, x/calls), append(theirs, y/calls)
+		}
+	}
+	t.Logf("%s %-14s %8v, bare %8v, ratio %.3f", b.name, name, median(mine), median(theirs), median(ratios))
 }
 
 // bareSQL is what a host would write for its own table: statements that are

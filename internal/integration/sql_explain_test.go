@@ -27,7 +27,7 @@ func TestEachStatementHasItsIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		fill(t, db, b.dialect, schema)
-		all, _ := r.during(func() { sayAll(t, st, r) })
+		all, _ := r.during(func() { sayAll(t, st, r); sayCodesInTx(t, st, db) })
 		seen := make(map[string]bool)
 		for _, s := range all {
 			if !s.isQuery() || seen[s.text] {
@@ -40,7 +40,7 @@ func TestEachStatementHasItsIndex(t *testing.T) {
 			}
 		}
 		t.Logf("%d statements explained", len(seen))
-		if len(seen) < 72 {
+		if len(seen) < 115 {
 			t.Errorf("only %d statements were seen: %v", len(seen), all)
 		}
 	})
@@ -86,12 +86,13 @@ func sayAll(t *testing.T, st *sqlstore.Store, r *sqlRecorder) {
 	saySessions(t, st)
 	sayPasswords(t, st)
 	sayLimits(t, st)
+	sayCodes(t, st)
 	// Run deletes first and waits then.
 	run, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- st.Run(run) }()
-	for _, table := range []string{"once", "revoked_tokens", "refresh_families", "sessions", "one_time_tokens", "one_time_subjects", "limits", "attempts"} {
+	for _, table := range []string{"once", "revoked_tokens", "refresh_families", "sessions", "one_time_tokens", "one_time_subjects", "limits", "attempts", "totps"} {
 		for !r.heard("DELETE", "authn_"+table) && run.Err() == nil {
 			<-time.After(10 * time.Millisecond)
 		}
@@ -235,6 +236,11 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 		"INSERT INTO " + table("one_time_subjects") + " (subject, ends_at) SELECT " + id + ", " + days("n % 1000 - 995") + " FROM " + series,
 		"INSERT INTO " + table("limits") + " (id, state, ends_at) SELECT " + digest + ", " + digest + ", " + days("n % 1000 - 995") + " FROM " + series,
 		"INSERT INTO " + table("attempts") + " (id, state, ends_at) SELECT " + digest + ", " + digest + ", " + days("n % 1000 - 995") + " FROM " + series,
+		"INSERT INTO " + table("totps") + " (subject, changes, secret, unconfirmed, step, recovery, device_epoch, code_row, code_recent, backup_row, backup_recent, ends_at) SELECT " +
+			id + ", 1, " + digest + ", " + digest + ", 1, " + digest + ", 1, 0, 0, 0, 0, " + days("n % 1000 - 995") + " FROM " + series,
+		"INSERT INTO " + table("oauth_clients") + " (id, name, auth_method, secrets, jwks, cert_subject, scopes, audience, serves, created_at, revision) SELECT " +
+			id + ", 'n', 'none', '[]', " + digest + ", '', '[]', '[]', '[]', " + days("30") + ", 1 FROM " + series,
+		"INSERT INTO " + table("provider_tokens") + " (subject, provider, sealed, changes) SELECT " + owner + ", " + id + ", " + digest + ", 0 FROM " + series,
 		"INSERT INTO " + table("signing_keys") + " (id, position, algorithm, public_key, sealed_key, created_at, sign_from, expires_at) SELECT " +
 			id + ", n, 'a', " + digest + ", " + digest + ", " + days("10000 - n") + ", " + days("10000 - n") + ", " + days("10000 - n") + " FROM " + series,
 	} {
@@ -242,7 +248,7 @@ func fill(t *testing.T, db *sql.DB, d sqlstore.Dialect, schema string) {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
-	for _, name := range []string{"api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts"} {
+	for _, name := range []string{"api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts", "totps", "oauth_clients", "provider_tokens"} {
 		if _, err := db.ExecContext(t.Context(), fmt.Sprintf(analyze, table(name))); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 			if err := st.AddSigningKey(t.Context(), raceSigningKey("ring", 1, 0), "", time.Time{}); err != nil {
 				t.Errorf("prefix %q: %v", prefix, err)
 			}
-			if err := usePasswordsAndLimits(t.Context(), st, "ann"); err != nil {
+			if err := errors.Join(usePasswordsAndLimits(t.Context(), st, "ann"), useCodesAndClients(t.Context(), st, "ann")); err != nil {
 				t.Errorf("prefix %q: %v", prefix, err)
 			}
 		}
@@ -109,7 +110,7 @@ func TestOpenMigrates(t *testing.T) {
 		open() // again, with nothing to do
 
 		// A table is gone, and the versions do not say so.
-		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts", "schema"} {
+		for _, name := range []string{"once", "api_key_owners", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects", "passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts", "totps", "oauth_clients", "provider_tokens", "schema"} {
 			exec("DROP TABLE " + b.table(schema, name))
 			if err := st.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "call Store.Open") {
 				t.Errorf("Check without %s: %v", name, err)
@@ -134,7 +135,7 @@ func TestOpenMigrates(t *testing.T) {
 			if _, err := st.ListSigningKeys(t.Context(), now); err != nil {
 				t.Errorf("without %s: %v", name, err)
 			}
-			if err := usePasswordsAndLimits(t.Context(), st, name); err != nil {
+			if err := errors.Join(usePasswordsAndLimits(t.Context(), st, name), useCodesAndClients(t.Context(), st, name)); err != nil {
 				t.Errorf("without %s: %v", name, err)
 			}
 		}
@@ -194,7 +195,16 @@ func TestMissingTableNamesOpen(t *testing.T) {
 		_, login := st.PasswordByName(t.Context(), "ann")
 		_, claim := st.ClaimOneTime(t.Context(), store.DigestOf("x"), now)
 		_, reserve := st.ReserveAttempts(t.Context(), []store.AttemptTake{anAttempt("ann", 1)})
+		_, owed := st.TOTP(t.Context(), "ann")
+		_, _, guess := st.ReserveTOTP(t.Context(), "ann", aGuess)
+		_, client := st.OAuthClient(t.Context(), "batch")
+		_, token := st.ProviderToken(t.Context(), "ann", "github")
 		for name, err := range map[string]error{
+			"TOTP":             owed,
+			"ReserveTOTP":      guess,
+			"BeginTOTP":        st.BeginTOTP(t.Context(), "ann", nil, raceSealed, now),
+			"OAuthClient":      client,
+			"ProviderToken":    token,
 			"APIKeyByDigest":   read,
 			"RecordAPIKeyUses": use,
 			"ClaimOnce":        st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), now.Add(time.Hour), now),

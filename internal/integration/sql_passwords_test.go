@@ -242,6 +242,13 @@ func TestLimitsHoldAgainstAnOldSnapshot(t *testing.T) {
 			return err
 		},
 	}
+	holdsAgainstAnOldSnapshot(t, nil, calls)
+}
+
+// holdsAgainstAnOldSnapshot makes each call twice: by a host's transaction that
+// looked before, after the other was made. One of the two must fail.
+func holdsAgainstAnOldSnapshot(t *testing.T, prepare func(ctx context.Context, st *sqlstore.Store) error, calls map[string]func(ctx context.Context, st *sqlstore.Store, caller int) error) {
+	t.Helper()
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		levels := []sql.IsolationLevel{sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable}
 		if b.dialect == sqlstore.SQLite {
@@ -250,6 +257,11 @@ func TestLimitsHoldAgainstAnOldSnapshot(t *testing.T) {
 		for _, level := range levels {
 			for name, call := range calls {
 				st, db := b.open(t, nil)
+				if prepare != nil {
+					if err := prepare(t.Context(), st); err != nil {
+						t.Fatal(err)
+					}
+				}
 				tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
 				if err != nil {
 					t.Fatal(err)

@@ -30,13 +30,28 @@ func init() {
 func TestSQLProcessesRace(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		t.Parallel()
-		driver, dsn, schema := b.space(t)
-		st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: schema})
-		if err := st.Open(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		args := []string{driver, dsn, schema, strconv.Itoa(int(b.dialect))}
+		args := b.openForProcesses(t)
 		raceProcesses(t, "SQL", args...)
 		crowdProcesses(t, "SQL", args...)
 	})
+}
+
+// D1, D4: what a hundred callers of two processes submit at once is accepted
+// once: a code, a recovery code, a new secret of a service account.
+func TestSQLProcessesSubmitTheSame(t *testing.T) {
+	onSQL(t, func(t *testing.T, b sqlBackend) {
+		t.Parallel()
+		submitProcesses(t, "SQL", b.openForProcesses(t)...)
+	})
+}
+
+// openForProcesses is an opened store, as the arguments of its opener.
+func (b sqlBackend) openForProcesses(t *testing.T) []string {
+	t.Helper()
+	driver, dsn, schema := b.space(t)
+	st := newStore(t, openDB(t, driver, dsn), b.dialect, sqlstore.Config{Schema: schema})
+	if err := st.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return []string{driver, dsn, schema, strconv.Itoa(int(b.dialect))}
 }

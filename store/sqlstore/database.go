@@ -11,7 +11,7 @@ import (
 // tables are all of the schema, without their prefix.
 var tables = []string{
 	"schema", "api_keys", "api_key_owners", "once", "revoked_tokens", "refresh_families", "token_subjects", "signing_keys", "sessions", "session_subjects",
-	"passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts",
+	"passwords", "one_time_tokens", "one_time_subjects", "limits", "attempts", "totps", "oauth_clients", "provider_tokens",
 }
 
 // database is what the concerns share.

@@ -42,7 +42,11 @@
 // any login takes. Without its row in authn_limits nothing was taken from a
 // counter, and without those in authn_attempts nobody is locked or disabled. An
 // account that was disabled keeps its row until it is unlocked, and one that is
-// to be disabled after so many attempts a year after the last of them.
+// to be disabled after so many attempts a year after the last of them. A row of
+// authn_totps without a secret keeps codes from coming again, and whoever guessed
+// too often from guessing on; it goes after a year. Without its row in
+// authn_oauth_clients the ID of a service account may get another owner: set
+// disabled_at instead.
 //
 // A limit costs one statement where it refuses, and two where it lets through:
 // one reads, and one writes if nobody else has, who would make it wait. Limits
@@ -106,22 +110,28 @@ const (
 type Store struct {
 	apiKeys
 	limits
+	oauthClients
 	once
 	oneTime
 	passwords
+	providerTokens
 	sessions
 	signingKeys
 	tokens
+	totps
 	versions versions
 	sweeps   []sweep
 	db       *database
 }
 
 var (
-	_ store.Store         = (*Store)(nil)
-	_ store.PasswordTable = (*Store)(nil)
-	_ store.OneTime       = (*Store)(nil)
-	_ store.Limits        = (*Store)(nil)
+	_ store.Store          = (*Store)(nil)
+	_ store.PasswordTable  = (*Store)(nil)
+	_ store.OneTime        = (*Store)(nil)
+	_ store.Limits         = (*Store)(nil)
+	_ store.TOTPs          = (*Store)(nil)
+	_ store.OAuthClients   = (*Store)(nil)
+	_ store.ProviderTokens = (*Store)(nil)
 )
 
 // New makes a Store on db. It does not talk to the database: [Store.Open] does.
@@ -149,12 +159,15 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 	s := &Store{db: newDatabase(db, d, cfg)}
 	s.apiKeys.init(s.db)
 	s.limits.init(s.db)
+	s.oauthClients.init(s.db)
 	s.once.init(s.db)
 	s.oneTime.init(s.db)
 	s.passwords.init(s.db)
+	s.providerTokens.init(s.db)
 	s.sessions.init(s.db)
 	s.signingKeys.init(s.db)
 	s.tokens.init(s.db)
+	s.totps.init(s.db)
 	s.versions.init(s.db)
 	s.sweeps = []sweep{
 		s.db.sweep("delete old claims", "once", "purpose, digest", "ends_at"),
@@ -165,6 +178,7 @@ func New(db *sql.DB, d Dialect, cfg Config) (*Store, error) {
 		s.db.sweep("delete old subjects of one-time tokens", "one_time_subjects", "subject", "ends_at"),
 		s.db.sweep("delete old limits", "limits", "id", "ends_at"),
 		s.db.sweep("delete old attempts", "attempts", "id", "ends_at"),
+		s.db.sweep("delete old TOTPs", "totps", "subject", "ends_at"),
 	}
 	return s, nil
 }

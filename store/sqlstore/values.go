@@ -32,7 +32,7 @@ func checkTime(field string, t time.Time) error {
 }
 
 // jsonText is v in JSON as people read it: < stays <.
-func jsonText[T []string | map[string]string | []use](v T) string {
+func jsonText[T []string | map[string]string | []use | []clientSecret](v T) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -145,3 +145,48 @@ CREATE TABLE IF NOT EXISTS {attempts} (
 	ends_at DATETIME(6) NOT NULL,
 	KEY ends_at (ends_at)
 ) ENGINE=InnoDB COMMENT='as limits';
+
+CREATE TABLE IF NOT EXISTS {totps} (
+	subject           VARBINARY(255) NOT NULL PRIMARY KEY,
+	changes           BIGINT NOT NULL COMMENT 'of the row',
+	secret            VARBINARY(255) NOT NULL COMMENT 'encrypted by the application; empty is none',
+	unconfirmed       VARBINARY(255) NOT NULL COMMENT 'as secret: waits for the first code',
+	enrolled_at       DATETIME(6) NULL COMMENT 'UTC, as all times',
+	begins_until      DATETIME(6) NULL COMMENT 'of unconfirmed',
+	step              BIGINT NOT NULL COMMENT 'the time step of the last code',
+	recovery          VARBINARY(512) NOT NULL COMMENT 'digests of unused recovery codes, 32 bytes each',
+	device_epoch      BIGINT NOT NULL,
+	code_row          BIGINT NOT NULL COMMENT 'wrong codes in a row',
+	code_recent       BIGINT NOT NULL COMMENT 'and since code_recent_at',
+	code_recent_at    DATETIME(6) NULL,
+	code_wait_until   DATETIME(6) NULL,
+	backup_row        BIGINT NOT NULL COMMENT 'the same of recovery codes',
+	backup_recent     BIGINT NOT NULL,
+	backup_recent_at  DATETIME(6) NULL,
+	backup_wait_until DATETIME(6) NULL,
+	ends_at           DATETIME(6) NULL COMMENT 'NULL: there is a secret',
+	KEY ends_at (ends_at)
+) ENGINE=InnoDB COMMENT='one row for each subject; what of it is left without a secret goes at ends_at, a year later';
+
+CREATE TABLE IF NOT EXISTS {oauth_clients} (
+	id           VARBINARY(255) NOT NULL PRIMARY KEY,
+	name         VARCHAR(255) NOT NULL,
+	auth_method  VARBINARY(64) NOT NULL COMMENT 'as of RFC 7591',
+	secrets      TEXT NOT NULL COMMENT 'JSON array of digests and times, newest first',
+	jwks         MEDIUMBLOB NOT NULL COMMENT 'JSON; empty is none',
+	cert_subject VARCHAR(1024) NOT NULL,
+	scopes       MEDIUMTEXT NOT NULL COMMENT 'JSON array',
+	audience     MEDIUMTEXT NOT NULL COMMENT 'JSON array',
+	serves       MEDIUMTEXT NOT NULL COMMENT 'JSON array',
+	created_at   DATETIME(6) NOT NULL COMMENT 'UTC, as all times',
+	disabled_at  DATETIME(6) NULL,
+	revision     BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='service accounts; never deleted, so that no id gets a new owner';
+
+CREATE TABLE IF NOT EXISTS {provider_tokens} (
+	subject  VARBINARY(255) NOT NULL,
+	provider VARBINARY(64) NOT NULL,
+	sealed   BLOB NOT NULL COMMENT 'encrypted by the application',
+	changes  BIGINT NOT NULL COMMENT 'of sealed',
+	PRIMARY KEY (subject, provider)
+) ENGINE=InnoDB COMMENT='tokens for the APIs of other providers';

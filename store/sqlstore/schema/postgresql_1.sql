@@ -162,3 +162,52 @@ CREATE TABLE IF NOT EXISTS {attempts} (
 );
 
 CREATE INDEX IF NOT EXISTS "{prefix}attempts_ends_at" ON {attempts} (ends_at);
+
+-- One row for each subject. What of it is left without a secret goes at ends_at, a year later.
+CREATE TABLE IF NOT EXISTS {totps} (
+	subject           TEXT COLLATE "C" PRIMARY KEY,
+	changes           BIGINT NOT NULL, -- of the row
+	secret            BYTEA NOT NULL, -- encrypted by the application; empty is none
+	unconfirmed       BYTEA NOT NULL, -- as secret: waits for the first code
+	enrolled_at       TIMESTAMPTZ,
+	begins_until      TIMESTAMPTZ, -- of unconfirmed
+	step              BIGINT NOT NULL, -- the time step of the last code
+	recovery          BYTEA NOT NULL, -- digests of unused recovery codes, 32 bytes each
+	device_epoch      BIGINT NOT NULL,
+	code_row          BIGINT NOT NULL, -- wrong codes in a row
+	code_recent       BIGINT NOT NULL, -- and since code_recent_at
+	code_recent_at    TIMESTAMPTZ,
+	code_wait_until   TIMESTAMPTZ,
+	backup_row        BIGINT NOT NULL, -- the same of recovery codes
+	backup_recent     BIGINT NOT NULL,
+	backup_recent_at  TIMESTAMPTZ,
+	backup_wait_until TIMESTAMPTZ,
+	ends_at           TIMESTAMPTZ -- NULL: there is a secret
+);
+
+CREATE INDEX IF NOT EXISTS "{prefix}totps_ends_at" ON {totps} (ends_at);
+
+-- Service accounts. Never deleted, so that no id gets a new owner.
+CREATE TABLE IF NOT EXISTS {oauth_clients} (
+	id           TEXT COLLATE "C" PRIMARY KEY,
+	name         TEXT NOT NULL,
+	auth_method  TEXT COLLATE "C" NOT NULL, -- as of RFC 7591
+	secrets      TEXT NOT NULL, -- JSON array of digests and times, newest first
+	jwks         BYTEA NOT NULL, -- JSON; empty is none
+	cert_subject TEXT NOT NULL,
+	scopes       TEXT NOT NULL, -- JSON array
+	audience     TEXT NOT NULL, -- JSON array
+	serves       TEXT NOT NULL, -- JSON array
+	created_at   TIMESTAMPTZ NOT NULL,
+	disabled_at  TIMESTAMPTZ,
+	revision     BIGINT NOT NULL
+);
+
+-- Tokens for the APIs of other providers.
+CREATE TABLE IF NOT EXISTS {provider_tokens} (
+	subject  TEXT COLLATE "C" NOT NULL,
+	provider TEXT COLLATE "C" NOT NULL,
+	sealed   BYTEA NOT NULL, -- encrypted by the application
+	changes  BIGINT NOT NULL, -- of sealed
+	PRIMARY KEY (subject, provider)
+);

@@ -162,3 +162,52 @@ CREATE TABLE IF NOT EXISTS {attempts} (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS {schema.}"{prefix}attempts_ends_at" ON "{prefix}attempts" (ends_at);
+
+-- One row for each subject. What of it is left without a secret goes at ends_at, a year later.
+CREATE TABLE IF NOT EXISTS {totps} (
+	subject           TEXT NOT NULL PRIMARY KEY,
+	changes           INTEGER NOT NULL, -- of the row
+	secret            BLOB NOT NULL, -- encrypted by the application; empty is none
+	unconfirmed       BLOB NOT NULL, -- as secret: waits for the first code
+	enrolled_at       TEXT,
+	begins_until      TEXT, -- of unconfirmed
+	step              INTEGER NOT NULL, -- the time step of the last code
+	recovery          BLOB NOT NULL, -- digests of unused recovery codes, 32 bytes each
+	device_epoch      INTEGER NOT NULL,
+	code_row          INTEGER NOT NULL, -- wrong codes in a row
+	code_recent       INTEGER NOT NULL, -- and since code_recent_at
+	code_recent_at    TEXT,
+	code_wait_until   TEXT,
+	backup_row        INTEGER NOT NULL, -- the same of recovery codes
+	backup_recent     INTEGER NOT NULL,
+	backup_recent_at  TEXT,
+	backup_wait_until TEXT,
+	ends_at           TEXT -- NULL: there is a secret
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS {schema.}"{prefix}totps_ends_at" ON "{prefix}totps" (ends_at);
+
+-- Service accounts. Never deleted, so that no id gets a new owner.
+CREATE TABLE IF NOT EXISTS {oauth_clients} (
+	id           TEXT NOT NULL PRIMARY KEY,
+	name         TEXT NOT NULL,
+	auth_method  TEXT NOT NULL, -- as of RFC 7591
+	secrets      TEXT NOT NULL, -- JSON array of digests and times, newest first
+	jwks         BLOB NOT NULL, -- JSON; empty is none
+	cert_subject TEXT NOT NULL,
+	scopes       TEXT NOT NULL, -- JSON array
+	audience     TEXT NOT NULL, -- JSON array
+	serves       TEXT NOT NULL, -- JSON array
+	created_at   TEXT NOT NULL,
+	disabled_at  TEXT,
+	revision     INTEGER NOT NULL
+) STRICT;
+
+-- Tokens for the APIs of other providers.
+CREATE TABLE IF NOT EXISTS {provider_tokens} (
+	subject  TEXT NOT NULL,
+	provider TEXT NOT NULL,
+	sealed   BLOB NOT NULL, -- encrypted by the application
+	changes  INTEGER NOT NULL, -- of sealed
+	PRIMARY KEY (subject, provider)
+) STRICT;
