@@ -60,11 +60,11 @@ func (g Guesses) Count(p GuessPolicy, now time.Time) (next Guesses, wait time.Du
 	g.Row++
 	g.Recent++
 	if g.Row > p.Free {
-		pause := p.Wait
+		pause := min(p.Wait, p.MaxWait)
 		for i := p.Free + 1; i < g.Row && pause < p.MaxWait; i++ {
-			pause *= 2
+			pause += min(pause, p.MaxWait-pause)
 		}
-		g.WaitUntil = now.Add(min(pause, p.MaxWait))
+		g.WaitUntil = now.Add(pause)
 	}
 	return g, 0, nil
 }

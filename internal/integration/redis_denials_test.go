@@ -52,6 +52,14 @@ func TestRedisOutOfMemory(t *testing.T) {
 	wantTaken(t, s, []store.LimitTake{window}, 0)
 	wantTaken(t, s, []store.LimitTake{window}, -1)
 	wantReserved(t, s, 0, attempt)
+	for _, name := range []string{"ann", "bob"} {
+		wantErr(t, redisEnrol(ctx, s, name, name, now), nil)
+		_, _, err = s.ReserveTOTP(ctx, name, redisGuesses)
+		wantErr(t, err, nil)
+		wantErr(t, s.CreateOAuthClient(ctx, redisOAuthClient(name, now)), nil)
+		wantErr(t, s.PutProviderToken(ctx, name, "google", []byte("1")), nil)
+	}
+	wantErr(t, s.BeginTOTP(ctx, "ann", redisSealed("ann"), redisSealed("next"), later), nil)
 	wantErr(t, c.ConfigSet(ctx, "maxmemory", "1mb").Err(), nil) // less than it has
 
 	wantErr(t, s.CreateAPIKey(ctx, redisKey("ann", "new", now), store.APIKeyLimits{}, now), store.ErrFull)
@@ -106,6 +114,8 @@ func TestRedisOutOfMemory(t *testing.T) {
 	wantReserved(t, s, 10*time.Minute, attempt)
 	wantErr(t, s.UnlockAttempts(ctx, attempt.Policy, attempt.Key), nil)
 
+	wantFullTOTPs(t, s, now)
+
 	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
 	wantErr(t, s.RevokeFamily(ctx, families[0].Ref, now), nil)
 	_, err = s.AdvanceFamily(ctx, families[1].Ref, redisUse(families[1], 1)) // spent
@@ -141,6 +151,61 @@ func TestRedisOutOfMemory(t *testing.T) {
 	for _, subject := range []string{"ann", "bob", "cy"} {
 		wantErr(t, s.CreateSession(ctx, redisSession(subject, "late", now), store.SessionRef{}, 0, time.Hour, now), store.ErrConflict)
 	}
+}
+
+// wantFullTOTPs is of TestRedisOutOfMemory: ann and bob are enrolled, by their
+// names, and each has a client and a token of a provider.
+func wantFullTOTPs(t *testing.T, s *redisstore.Store, now time.Time) {
+	t.Helper()
+	ctx := t.Context()
+	wantErr(t, s.BeginTOTP(ctx, "new", nil, redisSealed("new"), now), store.ErrFull)
+	wantErr(t, s.ConfirmTOTP(ctx, "ann", redisSealed("next"), 11, nil, now), store.ErrFull)
+	_, _, err := s.ReserveTOTP(ctx, "ann", redisGuesses)
+	wantErr(t, err, store.ErrFull)
+	wantErr(t, s.AcceptTOTP(ctx, "ann", redisSealed("ann"), 11, nil), store.ErrFull)
+	for _, want := range []error{nil, store.ErrNotFound} {
+		_, err = s.TakeRecoveryCode(ctx, "ann", redisCodes("ann")[0])
+		wantErr(t, err, want)
+		wantErr(t, s.ReplaceRecoveryCodes(ctx, "bob", redisSealed("bob"), redisCodes("new")), nil)
+		wantErr(t, s.ForgetTOTPDevices(ctx, "ann"), nil)
+	}
+	if got := wantTOTP(t, s, "ann"); got.Codes.Row != 0 || len(got.Recovery) != 2 || got.DeviceEpoch != 3 || got.Step != 10 {
+		t.Errorf("ann has %+v", got)
+	}
+	if got := wantTOTP(t, s, "bob"); got.Recovery[0] != redisCodes("new")[0] {
+		t.Errorf("bob has the codes %v", got.Recovery)
+	}
+	for _, subject := range []string{"bob", "bob", "nobody"} {
+		wantErr(t, s.DeleteTOTP(ctx, subject, true), nil)
+	}
+	if got := wantTOTP(t, s, "bob"); got.Secret != nil || got.DeviceEpoch != 3 || got.Step != 10 {
+		t.Errorf("bob has %+v", got)
+	}
+
+	wantErr(t, s.CreateOAuthClient(ctx, redisOAuthClient("new", now)), store.ErrFull)
+	c := redisOAuthClient("ann", now)
+	c.Scopes, c.JWKS = nil, nil
+	wantErr(t, s.UpdateOAuthClient(ctx, c), nil)
+	wantErr(t, s.RotateOAuthSecret(ctx, "ann", redisSecret("next", now), now, now), nil)
+	for range 2 {
+		wantErr(t, s.DisableOAuthClient(ctx, "bob", now), nil)
+	}
+	if got := wantOAuthClient(t, s, "ann"); len(got.Secrets) != 1 || got.Secrets[0] != redisSecret("next", now) || got.Scopes != nil {
+		t.Errorf("the client is %+v", got)
+	}
+	if wantOAuthClient(t, s, "bob").DisabledAt.IsZero() {
+		t.Error("the client is not disabled")
+	}
+
+	wantErr(t, s.PutProviderToken(ctx, "new", "google", []byte("1")), store.ErrFull)
+	wantErr(t, s.ReplaceProviderToken(ctx, "ann", "google", []byte("1"), []byte("2")), nil)
+	wantProviderToken(t, s, "ann", "google", "2")
+	for _, subject := range []string{"ann", "nobody"} {
+		wantErr(t, s.DeleteProviderToken(ctx, subject, "google"), nil)
+		wantErr(t, s.DeleteProviderTokensOf(ctx, "bob"), nil)
+	}
+	wantProviderToken(t, s, "ann", "google", "")
+	wantProviderToken(t, s, "bob", "google", "")
 }
 
 // D5: a Redis that evicts is refused, and the message says what would be lost.

@@ -92,6 +92,7 @@ func redisOutages(ctx context.Context, s *redisstore.Store, k store.APIKey, now 
 	maps.Copy(errs, redisTokenOutages(ctx, s, now))
 	maps.Copy(errs, redisSessionOutages(ctx, s, now))
 	maps.Copy(errs, redisAccountOutages(ctx, s, now))
+	maps.Copy(errs, redisTOTPOutages(ctx, s, now))
 	_, errs["APIKeyByDigest"] = s.APIKeyByDigest(ctx, k.Digest)
 	_, errs["APIKey"] = s.APIKey(ctx, k.Owner, k.ID)
 	_, _, errs["ListAPIKeys"] = s.ListAPIKeys(ctx, k.Owner, store.Page{})
@@ -284,7 +285,7 @@ func redisRefusals(t *testing.T) (s *redisstore.Store, refused func(what string,
 	return s, refused, func() {
 		t.Helper()
 		stats := commandStats(t, c)
-		for _, name := range []string{"evalsha", "eval", "get", "mget", "hgetall"} {
+		for _, name := range []string{"evalsha", "eval", "get", "mget", "hget", "hgetall"} {
 			if stats[name].calls != 0 {
 				t.Errorf("the server was asked: %v", stats)
 			}

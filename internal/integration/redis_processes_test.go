@@ -31,6 +31,7 @@ func TestRedisProcessesRace(t *testing.T) {
 			prefix := fmt.Sprintf("race%d:", redisPrefixes.Add(1))
 			raceProcesses(t, "Redis", prefix, strings.Join(addrs, " "))
 			crowdProcesses(t, "Redis", prefix, strings.Join(addrs, " "))
+			submitProcesses(t, "Redis", prefix, strings.Join(addrs, " "))
 		})
 	}
 }

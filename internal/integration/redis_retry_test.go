@@ -118,6 +118,8 @@ func TestRedisReplayedScripts(t *testing.T) {
 			replaysOfSessions(t, s, other, prefix, p)
 			replaysOfAccounts(t, s, other, p)
 			replaysOfLimits(t, s, other, p)
+			replaysOfTOTPs(t, s, other, p)
+			replaysOfOAuth(t, s, other, p)
 		})
 	}
 }
@@ -244,6 +246,7 @@ func loadScripts(t *testing.T, s *redisstore.Store) {
 	loadTokenScripts(t, s, now)
 	loadSessionScripts(t, s, now)
 	loadAccountScripts(t, s, now)
+	loadTOTPScripts(t, s, now)
 	_, err := s.ClaimExpiringAPIKeys(ctx, time.Hour, store.APIKeyLimits{}, 10, now)
 	for _, err := range []error{
 		err,

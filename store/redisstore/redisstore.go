@@ -22,10 +22,12 @@
 //	<prefix>{<prefix>apikeys}…            API keys, all of them: one slot
 //	<prefix>{<prefix>signingkeys}         signing keys: one hash
 //	<prefix>{once:<purpose>:<digest>}     claims, a key each: over all slots
-//	<prefix>{<tag>}…                      tokens, refresh families and sessions of
-//	                                      the subjects with this [store.TagOf]
+//	<prefix>{<tag>}…                      tokens, refresh families, sessions, TOTPs and
+//	                                      providers' tokens of the subjects with this
+//	                                      [store.TagOf]
 //	<prefix>{<prefix>passwords}…          passwords: one slot
 //	<prefix>{<prefix>onetime}…            one-time tokens: one slot
+//	<prefix>{<prefix>oauthclients}…       OAuth clients: one slot
 //	<prefix>{<digest of a Key>}limit:…    limits, and attempts:…, of this Key: over
 //	                                      all slots
 //
@@ -39,10 +41,14 @@
 // would see only a part of the keys. Move it when nobody needs to revoke. While
 // another slot moves, the tokens of its subjects (one of 16384) cannot be
 // verified, nor refreshed, for the same reason. Sessions of theirs are read, but
-// not begun, changed or ended. Signing keys are one key, which is here or there.
+// not begun, changed or ended; TOTPs are read, and no code is taken; providers' tokens
+// are read and replaced, and not put or deleted. Signing keys are one key, which is
+// here or there.
 //
 // Passwords and one-time tokens are for one shard, too, about 400 bytes each. While
-// their slot moves they are found by name and by digest; all else is an outage.
+// their slot moves they are found by name and by digest; all else is an outage. It
+// is so with OAuth clients, too, which are found by ID and take about 1.3 kB, and a
+// JWKS more. A TOTP takes about 1.2 kB, a provider's token 300 bytes and itself.
 //
 // A limit takes about 200 bytes, and 8 for each take that a window holds, until a
 // minute after nothing of it is spent; attempts as much for each Sub, until a day
@@ -62,9 +68,10 @@
 // each change writes again. RevokeSessionsOf is one script, which takes some 10 ms
 // for a thousand sessions; other calls wait for it.
 //
-// API keys have no TTL and are never deleted; passwords have none, either. Nor is
-// a subject's version deleted, which there is from its first RevokeTokensOf on, nor
-// when RevokeSessionsOf was called last. A signing key that ended over a day ago is
+// API keys and OAuth clients have no TTL and are never deleted; passwords, TOTPs and
+// providers' tokens have none, either. What DeleteTOTP leaves goes 13 months later.
+// Nor is a subject's version deleted, which there is from its first RevokeTokensOf
+// on, nor when RevokeSessionsOf was called last. A signing key that ended over a day ago is
 // deleted when the next one is added. The TTL of a claim, a one-time token, a
 // revoked token, a family and a session is a day longer than these are good (over
 // 200 years count as 200), so that it does not matter which of two clocks is right.
@@ -74,11 +81,11 @@
 //
 // Redis acknowledges a write before its replicas have it. A failover within
 // that moment forgets it: a claim can be made again, a revoked key lives again.
-// Config.Wait makes what denies something wait for replicas, but for limits and
-// attempts: the last of these may be forgotten. That leaves two holes, which Redis
-// cannot close. A failover may choose a replica that is not among those that have
-// it, unless Wait is the number of all replicas. And a client that is cut off
-// together with the old primary goes on reading from it what was revoked at the
+// Config.Wait makes what denies something wait for replicas, but for limits, attempts
+// and guesses at a TOTP: the last of these may be forgotten. That leaves two holes,
+// which Redis cannot close. A failover may choose a replica that is not among those
+// that have it, unless Wait is the number of all replicas. And a client that is cut
+// off together with the old primary goes on reading from it what was revoked at the
 // new one, until the partition ends; min-replicas-to-write stops that primary's
 // writes, so that no claim is made twice, but not its reads.
 //
@@ -86,14 +93,15 @@
 // minutes. Set appendonly yes, and appendfsync always if no denial may be lost.
 //
 // When memory is full, Redis with maxmemory-policy noeviction refuses new
-// records, which is [store.ErrFull]. To it a use of a refresh token, a token
-// that is revoked by its ID, what is counted, and all that a session has written
-// are such. All other revoking still works: keys, families, sessions, all tokens of
-// a subject, signing keys, one-time tokens. So does changing a password, claiming a
-// one-time token, unlocking and logging out. Other policies delete
-// records: Open and Check refuse them, but for Config.InsecureAllowEviction.
-// Set it on replicas, too: theirs counts once a failover has promoted them, and
-// Check does not see it before.
+// records, which is [store.ErrFull]. To it a use of a refresh token or of a TOTP's
+// code, a token that is revoked by its ID, what is counted, and all that a session
+// has written are such. All other revoking still works: keys, families, sessions, all
+// tokens of a subject, signing keys, one-time tokens, TOTPs, OAuth clients, providers'
+// tokens. So does changing a password, claiming a one-time token, using a recovery
+// code, changing an OAuth client or its secret, replacing a provider's token, unlocking
+// and logging out. Other policies delete records: Open and Check refuse them, but for
+// Config.InsecureAllowEviction. Set it on replicas, too: theirs counts once a failover
+// has promoted them, and Check does not see it before.
 //
 // Redis must not be shared with anybody who may not read or change credentials.
 // By ACL the store needs the keys of its prefix and the commands of @read,
@@ -120,10 +128,10 @@ type Config struct {
 	// Defaults to "authn:".
 	KeyPrefix string
 	// Wait is how many replicas must have a denial (a claim, a revocation, a
-	// rotation, the use of a refresh token, a login, a logout, another password)
-	// before it is answered. If fewer have it within a second, the call is an
-	// outage; the denial may hold nevertheless. Open and Check refuse a primary
-	// that has fewer. 0: a failover may lose it.
+	// rotation, the use of a refresh token or of a code, a login, a logout, another
+	// password, a change of an OAuth client) before it is answered. If fewer have it
+	// within a second, the call is an outage; the denial may hold nevertheless. Open
+	// and Check refuse a primary that has fewer. 0: a failover may lose it.
 	Wait int
 	// InsecureAllowEviction accepts a maxmemory-policy other than noeviction.
 	// When memory is full, Redis then deletes claims, so that what is good once
@@ -153,19 +161,22 @@ type Store struct {
 	declared []string
 	// signingKeys is the one key of that concern.
 	signingKeys string
-	// passwords and oneTime are what scripts of these concerns are called with, as
-	// declared.
-	passwords, oneTime []string
+	// passwords, oneTime and oauthClients are what scripts of these concerns are
+	// called with, as declared.
+	passwords, oneTime, oauthClients []string
 }
 
 var (
-	_ store.Store         = (*Store)(nil)
-	_ store.Tokens        = (*Store)(nil)
-	_ store.SigningKeys   = (*Store)(nil)
-	_ store.Sessions      = (*Store)(nil)
-	_ store.PasswordTable = (*Store)(nil)
-	_ store.OneTime       = (*Store)(nil)
-	_ store.Limits        = (*Store)(nil)
+	_ store.Store          = (*Store)(nil)
+	_ store.Tokens         = (*Store)(nil)
+	_ store.SigningKeys    = (*Store)(nil)
+	_ store.Sessions       = (*Store)(nil)
+	_ store.PasswordTable  = (*Store)(nil)
+	_ store.OneTime        = (*Store)(nil)
+	_ store.Limits         = (*Store)(nil)
+	_ store.TOTPs          = (*Store)(nil)
+	_ store.OAuthClients   = (*Store)(nil)
+	_ store.ProviderTokens = (*Store)(nil)
 )
 
 // New is a store in Redis. It connects to nothing; Open does.
@@ -225,6 +236,7 @@ func New(c redis.UniversalClient, cfg Config) (*Store, error) {
 	s.declared = s.declaredOf(cfg.KeyPrefix + "apikeys")
 	s.passwords = s.declaredOf(cfg.KeyPrefix + "passwords")
 	s.oneTime = s.declaredOf(cfg.KeyPrefix + "onetime")
+	s.oauthClients = s.declaredOf(cfg.KeyPrefix + "oauthclients")
 	s.apiKeys, s.signingKeys = s.declared[0], s.ofTag(cfg.KeyPrefix+"signingkeys")
 	return s, nil
 }

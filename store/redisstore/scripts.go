@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"crypto/rand"
 	_ "embed" // the scripts
 	"time"
@@ -99,6 +100,42 @@ var (
 	settleAttempts string
 	//go:embed scripts/unlock_attempts.lua
 	unlockAttempts string
+	//go:embed scripts/guesses.lua
+	guesses string
+	//go:embed scripts/totps.lua
+	totps string
+	//go:embed scripts/begin_totp.lua
+	beginTOTP string
+	//go:embed scripts/confirm_totp.lua
+	confirmTOTP string
+	//go:embed scripts/reserve_totp.lua
+	reserveTOTP string
+	//go:embed scripts/accept_totp.lua
+	acceptTOTP string
+	//go:embed scripts/take_recovery_code.lua
+	takeRecoveryCode string
+	//go:embed scripts/replace_recovery_codes.lua
+	replaceRecoveryCodes string
+	//go:embed scripts/forget_totp_devices.lua
+	forgetTOTPDevices string
+	//go:embed scripts/delete_totp.lua
+	deleteTOTP string
+	//go:embed scripts/create_oauth_client.lua
+	createOAuthClient string
+	//go:embed scripts/update_oauth_client.lua
+	updateOAuthClient string
+	//go:embed scripts/rotate_oauth_secret.lua
+	rotateOAuthSecret string
+	//go:embed scripts/disable_oauth_client.lua
+	disableOAuthClient string
+	//go:embed scripts/list_oauth_clients.lua
+	listOAuthClients string
+	//go:embed scripts/put_provider_token.lua
+	putProviderToken string
+	//go:embed scripts/replace_provider_token.lua
+	replaceProviderToken string
+	//go:embed scripts/delete_provider_tokens.lua
+	deleteProviderTokens string
 
 	createAPIKeyScript         = redis.NewScript(common + createAPIKey)
 	readAPIKeyScript           = redis.NewScript(common + readAPIKey)
@@ -137,6 +174,22 @@ var (
 	reserveAttemptsScript      = redis.NewScript(clock + attempts + reserveAttempts)
 	settleAttemptsScript       = redis.NewScript(clock + attempts + settleAttempts)
 	unlockAttemptsScript       = redis.NewScript(unlockAttempts)
+	beginTOTPScript            = redis.NewScript(replay + totps + beginTOTP)
+	confirmTOTPScript          = redis.NewScript(replay + totps + confirmTOTP)
+	reserveTOTPScript          = redis.NewScript(clock + replay + totps + guesses + reserveTOTP)
+	acceptTOTPScript           = redis.NewScript(replay + totps + acceptTOTP)
+	takeRecoveryCodeScript     = redis.NewScript(replay + totps + takeRecoveryCode)
+	replaceRecoveryCodesScript = redis.NewScript(replay + totps + replaceRecoveryCodes)
+	forgetTOTPDevicesScript    = redis.NewScript(replay + totps + forgetTOTPDevices)
+	deleteTOTPScript           = redis.NewScript(replay + totps + deleteTOTP)
+	createOAuthClientScript    = redis.NewScript(replay + createOAuthClient)
+	updateOAuthClientScript    = redis.NewScript(replay + updateOAuthClient)
+	rotateOAuthSecretScript    = redis.NewScript(replay + rotateOAuthSecret)
+	disableOAuthClientScript   = redis.NewScript(replay + disableOAuthClient)
+	listOAuthClientsScript     = redis.NewScript(listOAuthClients)
+	putProviderTokenScript     = redis.NewScript(replay + putProviderToken)
+	replaceProviderTokenScript = redis.NewScript(replaceProviderToken)
+	deleteProviderTokensScript = redis.NewScript(replay + deleteProviderTokens)
 )
 
 const (
@@ -151,3 +204,18 @@ const (
 // command up to MaxRetries times more when the connection breaks or times out,
 // though the server may have run it.
 func newCall() string { return rand.Text() }
+
+// sender runs a script: run does, and deny.
+type sender func(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error)
+
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
+	return script.Run(ctx, s.client, keys, args...).Result()
+}
+
+// remembered runs a script that keeps its answer for the replays of the call, of
+// which args then say in front what scripts/replay.lua needs.
+func remembered(ctx context.Context, send sender, script *redis.Script, keys []string, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return send(ctx, script, keys, append([]any{newCall(), callMemory.Milliseconds()}, args...)...)
+}
