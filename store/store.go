@@ -79,7 +79,10 @@ type Store interface {
 	SigningKeys
 	PasswordTable
 	OneTime
+	TOTPs
 	Limits
+	OAuthClients
+	ProviderTokens
 	Once
 }
 

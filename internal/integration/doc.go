@@ -1,4 +1,5 @@
 // Package integration holds the tests that need a real server: its test files
 // run the store suite, and what the suite cannot see, on PostgreSQL, MariaDB,
-// SQLite and Redis, tokens against jose, and sessions in Chromium.
+// SQLite and Redis, tokens against jose, sessions in Chromium, and client
+// certificates by curl, OpenSSL, nginx and HAProxy.
 package integration

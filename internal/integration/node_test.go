@@ -27,7 +27,7 @@ type nodePeer struct {
 	err  error
 }
 
-var nodePeers = map[string]*nodePeer{"jose": {}, "password": {}}
+var nodePeers = map[string]*nodePeer{"jose": {}, "password": {}, "totp": {}}
 
 // askNode runs the peer.
 func askNode(t *testing.T, peer string, request, answer any) {

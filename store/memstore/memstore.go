@@ -57,6 +57,8 @@ type Store struct {
 	passwords
 	oneTime
 	totps
+	oauthClients
+	providerTokens
 	once
 	*counters
 	start time.Time
@@ -65,7 +67,6 @@ type Store struct {
 
 var (
 	_ store.Store     = (*Store)(nil)
-	_ store.TOTPs     = (*Store)(nil)
 	_ store.Forgetful = (*Store)(nil)
 )
 
@@ -86,6 +87,8 @@ func New(cfg Config) *Store {
 	s.passwords.init(cfg.MaxRecords)
 	s.oneTime.init(cfg.MaxRecords, s.now)
 	s.totps.init(cfg.MaxRecords, s.now)
+	s.oauthClients.init(cfg.MaxRecords)
+	s.providerTokens.init(cfg.MaxRecords)
 	s.once.init(cfg.MaxRecords, s.now)
 	return s
 }

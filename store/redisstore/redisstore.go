@@ -167,16 +167,13 @@ type Store struct {
 }
 
 var (
-	_ store.Store          = (*Store)(nil)
-	_ store.Tokens         = (*Store)(nil)
-	_ store.SigningKeys    = (*Store)(nil)
-	_ store.Sessions       = (*Store)(nil)
-	_ store.PasswordTable  = (*Store)(nil)
-	_ store.OneTime        = (*Store)(nil)
-	_ store.Limits         = (*Store)(nil)
-	_ store.TOTPs          = (*Store)(nil)
-	_ store.OAuthClients   = (*Store)(nil)
-	_ store.ProviderTokens = (*Store)(nil)
+	_ store.Store         = (*Store)(nil)
+	_ store.Tokens        = (*Store)(nil)
+	_ store.SigningKeys   = (*Store)(nil)
+	_ store.Sessions      = (*Store)(nil)
+	_ store.PasswordTable = (*Store)(nil)
+	_ store.OneTime       = (*Store)(nil)
+	_ store.Limits        = (*Store)(nil)
 )
 
 // New is a store in Redis. It connects to nothing; Open does.

@@ -125,13 +125,10 @@ type Store struct {
 }
 
 var (
-	_ store.Store          = (*Store)(nil)
-	_ store.PasswordTable  = (*Store)(nil)
-	_ store.OneTime        = (*Store)(nil)
-	_ store.Limits         = (*Store)(nil)
-	_ store.TOTPs          = (*Store)(nil)
-	_ store.OAuthClients   = (*Store)(nil)
-	_ store.ProviderTokens = (*Store)(nil)
+	_ store.Store         = (*Store)(nil)
+	_ store.PasswordTable = (*Store)(nil)
+	_ store.OneTime       = (*Store)(nil)
+	_ store.Limits        = (*Store)(nil)
 )
 
 // New makes a Store on db. It does not talk to the database: [Store.Open] does.

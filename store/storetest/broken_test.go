@@ -30,6 +30,7 @@ var brokenStores = slices.Concat(
 	brokenSessions, brokenSessionCaps, brokenLogins, brokenSessionReads, brokenSessionWrites, brokenSessionLists, brokenSessionRaces,
 	brokenLimits, brokenAttempts, brokenLimitRaces,
 	brokenPasswords, brokenPasswordTables, brokenOneTimes, brokenTOTPs,
+	brokenClients, brokenClientSecrets, brokenClientLists, brokenProviderTokens,
 )
 
 // oddStores are right, or are not what Run is for; they show what it says.
@@ -39,6 +40,8 @@ var oddStores = []brokenStore{
 	{name: "one concern", open: func(s *edited) any { return &onceOnly{} }},
 	{name: "plain limits", open: func(s *edited) any { return newPlainLimits(s.offset) }},
 	{name: "plain codes", open: func(s *edited) any { return newPlainTOTPs(s.offset) }},
+	{name: "plain clients", open: func(s *edited) any { return newPlainClients(s.offset) }},
+	{name: "plain tokens", open: func(*edited) any { return newPlainTokens() }},
 	{name: "users without a way in", open: func(s *edited) any { return struct{ store.Passwords }{s} }},
 	{name: "no concern", open: func(*edited) any { return struct{}{} }},
 }
@@ -144,7 +147,7 @@ func TestEveryCaseCatchesSomething(t *testing.T) {
 			t.Errorf("no broken store shows what %s is for", c[1])
 		}
 	}
-	if !strings.Contains(output, "tested: APIKeys, Sessions, Tokens, SigningKeys, Passwords, PasswordTable, OneTime, TOTPs, Limits, Once, Store\n") || strings.Contains(output, "not implemented") || strings.Contains(output, "--- SKIP") {
+	if !strings.Contains(output, "tested: APIKeys, Sessions, Tokens, SigningKeys, Passwords, PasswordTable, OneTime, TOTPs, Limits, OAuthClients, ProviderTokens, Once, Store\n") || strings.Contains(output, "not implemented") || strings.Contains(output, "--- SKIP") {
 		t.Errorf("the suite left something out for a store that promises everything:\n%s", output)
 	}
 }
@@ -153,7 +156,7 @@ func TestEveryCaseCatchesSomething(t *testing.T) {
 func TestMissingConcernsAreNamed(t *testing.T) {
 	t.Parallel()
 	output, passed := runSuite(t, "one concern", "")
-	if !passed || !strings.Contains(output, "tested: Once\n") || !strings.Contains(output, "not implemented: APIKeys, Sessions, Tokens, SigningKeys, Passwords, PasswordTable, OneTime, TOTPs, Limits, Store\n") {
+	if !passed || !strings.Contains(output, "tested: Once\n") || !strings.Contains(output, "not implemented: APIKeys, Sessions, Tokens, SigningKeys, Passwords, PasswordTable, OneTime, TOTPs, Limits, OAuthClients, ProviderTokens, Store\n") {
 		t.Errorf("a store of claims alone, passed %v:\n%s", passed, output)
 	}
 	if strings.Contains(output, "TestBrokenStore/APIKeys") {
@@ -170,11 +173,13 @@ func TestPlainLimitsAreRight(t *testing.T) {
 	}
 }
 
-// D6: so are the codes.
-func TestPlainCodesAreRight(t *testing.T) {
+// D6: so are the codes, the clients and the tokens of providers.
+func TestPlainStoresAreRight(t *testing.T) {
 	t.Parallel()
-	if output, passed := runSuite(t, "plain codes", ""); !passed || !strings.Contains(output, "tested: TOTPs\n") {
-		t.Errorf("codes without a mistake, passed %v:\n%s", passed, output)
+	for name, tested := range map[string]string{"plain codes": "TOTPs", "plain clients": "OAuthClients", "plain tokens": "ProviderTokens"} {
+		if output, passed := runSuite(t, name, ""); !passed || !strings.Contains(output, "tested: "+tested+"\n") {
+			t.Errorf("%s without a mistake, passed %v:\n%s", name, passed, output)
+		}
 	}
 }
 
@@ -217,14 +222,14 @@ func TestFixedClockSkipsVisibly(t *testing.T) {
 	if !passed {
 		t.Errorf("the suite failed:\n%s", output)
 	}
-	for _, name := range []string{"APIKeys/dead_keys_stay", "Sessions/cleaning_spares_sessions", "Tokens/grace_ends", "SigningKeys/cleaning_spares_signing_keys", "PasswordTable/cleaning_spares_passwords", "OneTime/cleaning_spares_one_time_tokens", "TOTPs/reserve_totp_waits", "Limits/window_slides", "Once/cleaning_spares_live_claims"} {
+	for _, name := range []string{"APIKeys/dead_keys_stay", "Sessions/cleaning_spares_sessions", "Tokens/grace_ends", "SigningKeys/cleaning_spares_signing_keys", "PasswordTable/cleaning_spares_passwords", "OneTime/cleaning_spares_one_time_tokens", "TOTPs/reserve_totp_waits", "Limits/window_slides", "OAuthClients/cleaning_spares_oauth_clients", "ProviderTokens/cleaning_spares_provider_tokens", "Once/cleaning_spares_live_claims"} {
 		if !strings.Contains(output, "--- SKIP: TestBrokenStore/"+name+" ") ||
 			!strings.Contains(said(output, name), "the store's clock cannot be moved: the machine's clock is fixed") {
 			t.Errorf("want %s skipped, with the reason:\n%s", name, output)
 		}
 	}
-	if n := strings.Count(output, "--- SKIP"); n != 61 {
-		t.Errorf("%d cases were skipped, want 61", n)
+	if n := strings.Count(output, "--- SKIP"); n != 63 {
+		t.Errorf("%d cases were skipped, want 63", n)
 	}
 }
 

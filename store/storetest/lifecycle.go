@@ -74,6 +74,8 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	users, _ := s.(store.PasswordTable)
 	links, _ := s.(store.OneTime)
 	codes, _ := s.(store.TOTPs)
+	clients, _ := s.(store.OAuthClients)
+	providers, _ := s.(store.ProviderTokens)
 	once, _ := s.(store.Once)
 	limits, _ := s.(store.Limits)
 	if keys != nil {
@@ -100,6 +102,12 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	var enrolled store.TOTP
 	if codes != nil {
 		enrolled = enrol(t, codes, "ann", "kept", now)
+	}
+	if clients != nil {
+		createClients(t, clients, newClient("kept", now))
+	}
+	if providers != nil {
+		putSealed(t, providers, owned{"ann", "kept"}, sealedToken("kept"))
 	}
 	if once != nil {
 		must(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), "ClaimOnce")
@@ -133,6 +141,12 @@ func openKeepsTheRecords(t *testing.T, s lifecycle) {
 	}
 	if codes != nil {
 		wantTOTP(t, codes, enrolled, "enrolled before Open")
+	}
+	if clients != nil {
+		wantClient(t, clients, newClient("kept", now), "created before Open")
+	}
+	if providers != nil {
+		wantSealed(t, providers, owned{"ann", "kept"}, sealedToken("kept"), "put before Open")
 	}
 	if once != nil {
 		wantErr(t, claim(t, once, "kept", digest("kept"), now.Add(time.Hour), now), store.ErrExists, "the claim made before Open")

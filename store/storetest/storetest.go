@@ -54,6 +54,8 @@ func Run(t *testing.T, open func(t *testing.T, offset func() time.Duration) any,
 		concernOf[store.OneTime]("OneTime", oneTimeCases()),
 		concernOf[store.TOTPs]("TOTPs", totpCases()),
 		concernOf[store.Limits]("Limits", limitCases()),
+		concernOf[store.OAuthClients]("OAuthClients", oauthClientCases()),
+		concernOf[store.ProviderTokens]("ProviderTokens", providerTokenCases()),
 		concernOf[store.Once]("Once", onceCases()),
 	}
 	value := open(t, new(clock).offset)
