@@ -39,6 +39,7 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/internal/cache"
+	"github.com/gatehouse-go/authn/internal/keytext"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -231,7 +232,7 @@ func (k *Keys) Describe() authn.Description {
 // Pattern is a regular expression (RE2) that finds these keys, for secret
 // scanners.
 func (k *Keys) Pattern() string {
-	return fmt.Sprintf(`\b%s_[0-9A-Za-z]{%d}_[0-9A-Za-z]{%d}\b`, k.cfg.Prefix, secretLen, sumLen)
+	return fmt.Sprintf(`\b%s_[0-9A-Za-z]{%d}_[0-9A-Za-z]{%d}\b`, k.cfg.Prefix, keytext.SecretLen, keytext.SumLen)
 }
 
 // expiresField is "Acme-Live-Key-Expires" for the prefix "acme_live".

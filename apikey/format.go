@@ -2,24 +2,18 @@ package apikey
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/keytext"
 )
 
 const (
-	// base62 in the order of math/big.
-	base62    = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	secretLen = 43 // 256 bits
-	sumLen    = 6  // 32 bits
 	maxPrefix = 32
 	// maxKeyLen bounds what is looked at: our longest key has 83 characters.
 	maxKeyLen = 256
@@ -104,8 +98,8 @@ type format struct {
 
 func newFormat(prefix string) format {
 	f := format{prefix: prefix + "_", sum: true}
-	f.length = len(f.prefix) + secretLen + 1 + sumLen
-	f.allow(base62)
+	f.length = len(f.prefix) + keytext.SecretLen + 1 + keytext.SumLen
+	f.allow(keytext.Alphabet)
 	return f
 }
 
@@ -116,28 +110,7 @@ func (f *format) allow(alphabet string) {
 }
 
 // newKey is a key of our own format.
-func (f *format) newKey() authn.Secret {
-	var random [32]byte
-	_, _ = rand.Read(random[:]) // never fails (crypto/rand)
-	return authn.NewSecret(f.assemble(random))
-}
-
-func (f *format) assemble(random [32]byte) string {
-	secret := new(big.Int).SetBytes(random[:]).Text(62)
-	key := f.prefix + strings.Repeat("0", secretLen-len(secret)) + secret
-	sum := checksum([]byte(key))
-	return key + "_" + string(sum[:])
-}
-
-// checksum is the CRC-32 (IEEE) of s in base62, most significant digit first.
-func checksum(s []byte) (sum [sumLen]byte) {
-	crc := crc32.ChecksumIEEE(s)
-	for i := sumLen - 1; i >= 0; i-- {
-		sum[i] = base62[crc%62]
-		crc /= 62
-	}
-	return sum
-}
+func (f *format) newKey() authn.Secret { return authn.NewSecret(keytext.New(f.prefix)) }
 
 // wrong says what is wrong with the look of key, which has f's prefix: "" if nothing.
 func (f *format) wrong(key []byte) string {
@@ -146,11 +119,11 @@ func (f *format) wrong(key []byte) string {
 	}
 	body := key
 	if f.sum {
-		at := len(key) - sumLen
+		at := len(key) - keytext.SumLen
 		if body = key[:at-1]; key[at-1] != '_' {
 			return "alphabet"
 		}
-		if sum := checksum(body); !bytes.Equal(key[at:], sum[:]) {
+		if sum := keytext.Checksum(body); !bytes.Equal(key[at:], sum[:]) {
 			return "checksum"
 		}
 	}

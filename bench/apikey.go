@@ -35,7 +35,7 @@ var peers = []string{
 }
 
 func rows() []row {
-	return slices.Concat(contract(), apiKeys(), tokens(), sessions(), limits(), passwords(), certificates())
+	return slices.Concat(contract(), apiKeys(), tokens(), sessions(), limits(), passwords(), certificates(), tokenRequests())
 }
 
 // sink is a ResponseWriter that costs nothing.

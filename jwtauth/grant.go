@@ -34,10 +34,10 @@ type Grant struct {
 	Refresh bool
 	// Request is of the login, for Owed. It may be nil.
 	Request *http.Request
-
-	// cert is what a refresh came over, instead of Confirm: RefreshHandler does
-	// not know what the login is bound to.
-	cert *x509.Certificate
+	// ClientCert is what a refresh came over, nil for none: instead of Confirm,
+	// where the caller does not know what the login is bound to. Only
+	// [Issuer.Refresh] looks at it.
+	ClientCert *x509.Certificate
 }
 
 var (

@@ -40,7 +40,7 @@ func (i *Issuer) RefreshHandler() http.Handler {
 		case req.clientID != "" && !slices.Contains(i.cfg.PublicClients, req.clientID):
 			return i.refusal(r, &authn.Error{Status: http.StatusBadRequest, Code: "unauthorized_client", Reason: "client is not public"})
 		}
-		set, err := i.Refresh(r.Context(), req.refresh, Grant{ClientID: req.clientID, Scopes: req.scopes, cert: i.cfg.ClientCert(r)})
+		set, err := i.Refresh(r.Context(), req.refresh, Grant{ClientID: req.clientID, Scopes: req.scopes, ClientCert: i.cfg.ClientCert(r)})
 		if err != nil {
 			return err
 		}

@@ -11,10 +11,11 @@ import (
 type tokenType uint8
 
 const (
-	typeOther   tokenType = iota
-	typeAccess            // at+jwt (RFC 9068 §2.1)
-	typePending           // pending+jwt: half a login, of our own
-	typePlain             // JWT, or none
+	typeOther     tokenType = iota
+	typeAccess              // at+jwt (RFC 9068 §2.1)
+	typePending             // pending+jwt: half a login, of our own
+	typePlain               // JWT, or none
+	typeAssertion           // client-authentication+jwt (draft-ietf-oauth-rfc7523bis)
 )
 
 // header is what counts of a JOSE header. A kid of "" is none. Nothing else is looked at: keys and
@@ -100,6 +101,8 @@ func typeOf(typ string) tokenType {
 		return typePending
 	case strings.EqualFold(typ, "JWT"):
 		return typePlain
+	case strings.EqualFold(typ, "client-authentication+jwt"):
+		return typeAssertion
 	default:
 		return typeOther
 	}

@@ -24,9 +24,9 @@ func invalidGrant(reason string, cause error) *authn.Error {
 }
 
 // Refresh exchanges a refresh token for the next one and a new access token.
-// g has the ClientID and the Confirm of the login, and may narrow Audience and
-// Scopes of the access token, and set its TTL; who it is for is the login's.
-// Factors keep the times at which they were proven.
+// g has the ClientID of the login, and its Confirm or a ClientCert; it may narrow
+// Audience and Scopes of the access token, and set its TTL; who it is for is the
+// login's. Factors keep the times at which they were proven.
 //
 // The token before the current one gets the same answer again within
 // RefreshGrace: the same next refresh token, and a new access token. A call
@@ -72,7 +72,7 @@ func (i *Issuer) refresh(ctx context.Context, rt refreshToken, g *Grant) (set To
 	}
 	f.Ref = ref
 	confirm := g.Confirm
-	if f.Confirm != "" && confirmed(f.Confirm, g.cert) {
+	if f.Confirm != "" && confirmed(f.Confirm, g.ClientCert) {
 		confirm = f.Confirm
 	}
 	switch {

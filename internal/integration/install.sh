@@ -12,8 +12,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 have mariadbd || [[ -x /usr/sbin/mariadbd ]] || missing+=(mariadb-server)
 have redis-server || missing+=(redis-server)
-# For jose_test.go, password_interop_test.go and totp_interop_test.go; npm then
-# gets what their package-lock.json name.
+# For the peers in node, of which npm gets what their package-lock.json name.
 have node || missing+=(nodejs)
 have npm || missing+=(npm)
 # For chromium_*_test.go and totp_interop_test.go.

@@ -27,7 +27,7 @@ type nodePeer struct {
 	err  error
 }
 
-var nodePeers = map[string]*nodePeer{"jose": {}, "password": {}, "totp": {}}
+var nodePeers = map[string]*nodePeer{"jose": {}, "password": {}, "tokenserver": {}, "totp": {}}
 
 // askNode runs the peer.
 func askNode(t *testing.T, peer string, request, answer any) {
