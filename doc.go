@@ -12,12 +12,15 @@
 //   - A browser on a web app: package session, after package password.
 //   - A mobile app, a single-page application, services that trust each other:
 //     package jwtauth.
+//   - A user with an account elsewhere, such as Google, GitHub or the company:
+//     package oauth, which ends in a session or in tokens.
+//   - A service account: package oauth/tokenserver.
+//   - Services with certificates of their own: package mtls.
 //   - A method of your own, such as a partner's signature: a [Verifier], as in
 //     the examples.
 //
-// Package ratelimit limits requests and guesses at each of them, and package
-// clientip finds the client behind proxies. OAuth logins, second factors and
-// mutual TLS are being built as packages of the same shape.
+// Beside them, package totp is a second factor for all of these, ratelimit limits
+// requests and guesses, and clientip finds the client behind proxies.
 //
 // # Three outcomes
 //

@@ -170,6 +170,11 @@ var details = map[string]string{
 	"invalid_target":   "An audience is unknown or may not be granted.",
 	"invalid_grant":    "What was given is wrong, malformed, expired, revoked or used up.",
 
+	"login_expired":  "The login took too long, was finished already, or was begun in another browser.",
+	"login_failed":   "What the login's provider answered does not hold.",
+	"login_required": "A login at the provider is needed first.",
+	"access_denied":  "The login was not allowed.",
+
 	"not_enrolled":           "There is no second factor here.",
 	"weak_password":          "The password is too easy to guess, or was breached.",
 	"quota_exceeded":         "There were too many requests or attempts. Try again later.",

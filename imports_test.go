@@ -30,7 +30,7 @@ func TestImportsAreGolden(t *testing.T) {
 			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") { // not of the standard library
 				got.WriteString(" " + strings.TrimPrefix(dep, module+"/"))
 			}
-			if strings.TrimPrefix(dep, module+"/") == "testing" && !strings.HasSuffix(pkg, "/storetest") {
+			if dep == "testing" && !strings.HasSuffix(pkg, "/storetest") && !strings.HasSuffix(pkg, "/authntest") {
 				t.Errorf("%s imports testing", pkg)
 			}
 		}

@@ -1,5 +1,6 @@
 // Package authntest is for the tests of host applications: a request that is
-// signed in, a verifier that answers as told, a recorder of events.
+// signed in, a verifier that answers as told, a recorder of events, and an OpenID
+// provider to log in at.
 //
 //	var events authntest.Recorder
 //	guard := authn.Guard{Verifier: authntest.Verifier(ada, nil), OnEvent: events.OnEvent}

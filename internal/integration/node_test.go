@@ -27,10 +27,17 @@ type nodePeer struct {
 	err  error
 }
 
-var nodePeers = map[string]*nodePeer{"jose": {}, "password": {}, "tokenserver": {}, "totp": {}}
+var nodePeers = map[string]*nodePeer{"jose": {}, "oidc": {}, "password": {}, "tokenserver": {}, "totp": {}}
 
 // askNode runs the peer.
 func askNode(t *testing.T, peer string, request, answer any) {
+	t.Helper()
+	node, script := installedNode(t, peer)
+	askPeer(t, request, answer, node, script)
+}
+
+// installedNode is node, and the peer for it.
+func installedNode(t *testing.T, peer string) (node, script string) {
 	t.Helper()
 	node, ok := servers.Binary("node")
 	if !ok {
@@ -45,7 +52,7 @@ func askNode(t *testing.T, peer string, request, answer any) {
 	if p.err != nil {
 		t.Fatal(p.err)
 	}
-	askPeer(t, request, answer, node, filepath.Join(p.dir, "peer.mjs"))
+	return node, filepath.Join(p.dir, "peer.mjs")
 }
 
 // askPeer runs a program that reads a request as JSON and answers it as JSON.
