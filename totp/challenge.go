@@ -7,6 +7,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gatehouse-go/authn"
@@ -19,12 +20,13 @@ const maxBody = 16 << 10
 // too old for [authn.Within]. Put it behind Require with AllowPending("otp"), and
 // session.Manager.Protect around that; without an Identity it answers 401.
 //
-// GET is page with a nil error. POST takes "code", and "trust_device" with any
-// value, from a form, or {"code": "123456", "trust_device": true}; it proves the
-// factor to s, and goes on to [authn.ReturnTo], else to "/". Programs, who send
+// GET is page with a nil error. POST takes "code", and "trust_device" (a checkbox:
+// "on", "1" or "true") from a form, or {"code": "123456", "trust_device": true}; it
+// proves the factor to s, and goes on to [authn.ReturnTo], else to "/". Programs, who send
 // JSON, get 204. To a wrong code and to 429 page answers, with the error, by a status
 // that it takes from it; to anything else, and to programs, [authn.WriteError].
-// trust_device is nothing without Config.TrustDevice.
+// trust_device is nothing without Config.TrustDevice. It is for sessions: who holds
+// a token calls Verify, and has the next one issued.
 func (m *Manager) Challenge(s authn.FactorAdder, page func(w http.ResponseWriter, r *http.Request, err error)) http.Handler {
 	if s == nil || page == nil {
 		panic("authn/totp: Challenge needs a FactorAdder, such as a session.Manager, and a page")
@@ -92,7 +94,8 @@ func readAnswer(w http.ResponseWriter, r *http.Request) (a answer, err error) {
 	switch media {
 	case "application/x-www-form-urlencoded":
 		if err = r.ParseForm(); err == nil {
-			a.Code, a.Trust = r.PostForm.Get("code"), r.PostForm.Get("trust_device") != ""
+			a.Code = r.PostForm.Get("code")
+			a.Trust = slices.Contains([]string{"on", "1", "true"}, r.PostForm.Get("trust_device"))
 		}
 	case "application/json":
 		a.program = true

@@ -79,6 +79,8 @@ func TestChallengeAddsTheFactor(t *testing.T) {
 		{"form with a space", "/login/otp", formType + "; charset=utf-8", "csrf=x&code=+CODE+", "/", 303, false},
 		{"form that trusts", "/login/otp", formType, "code=CODE&trust_device=on", "/", 303, true},
 		{"form that does not", "/login/otp", formType, "code=CODE&trust_device=", "/", 303, false},
+		{"form that says no", "/login/otp", formType, "code=CODE&trust_device=false", "/", 303, false},
+		{"trust in the query", "/login/otp?trust_device=1", formType, "code=CODE", "/", 303, false},
 		{"recovery code", "/login/otp", formType, "code=RECOVERY", "/", 303, false},
 		{"JSON", "/login/otp?return_to=%2Faccount", jsonType, `{"code":"CODE"}`, "", 204, false},
 		{"JSON that trusts", "/login/otp", jsonType + "; charset=utf-8", `{"code":"CODE","trust_device":true,"more":1}`, "", 204, true},
@@ -128,7 +130,6 @@ func TestChallengeRefuses(t *testing.T) {
 		{"wrong code of a program", jsonType, `{"code":"` + wrong + `"}`, 401, "invalid_grant"},
 		{"no code", formType, "", 401, "page: true, stopped: false"},
 		{"no code in JSON", jsonType, `{}`, 401, "invalid_grant"},
-		{"a code in the query", formType, "", 401, "page: true"},
 		{"a number", jsonType, `{"code":123456}`, 400, "invalid_request"},
 		{"no JSON", jsonType, `code=123456`, 400, "invalid_request"},
 		{"two values", jsonType, `{"code":"1"}{"code":"2"}`, 400, "invalid_request"},
@@ -149,6 +150,9 @@ func TestChallengeRefuses(t *testing.T) {
 		if rec.Code != c.status || !strings.HasPrefix(said, c.says) {
 			t.Errorf("%s: %d %q, want %d %q", c.name, rec.Code, said, c.status, c.says)
 		}
+	}
+	if rec := w.ask(&adder{}, http.MethodPost, "/login/otp?code="+p.code(w.now()), formType, ""); rec.Code != 401 {
+		t.Errorf("a right code in the query: %d", rec.Code)
 	}
 	for range 3 { // two are counted already
 		post(formType, "code="+wrong)

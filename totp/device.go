@@ -55,8 +55,9 @@ func (m *Manager) trust(w http.ResponseWriter, r *http.Request, t store.TOTP) er
 	return nil
 }
 
-// ForgetDevices voids all trusted devices of subject. A changed password should:
-// it is an [authn.RevokerFunc].
+// ForgetDevices voids all trusted devices of subject. Put it among what a changed
+// password revokes (package password), as an [authn.RevokerFunc], or they stay
+// trusted.
 func (m *Manager) ForgetDevices(ctx context.Context, subject string) error {
 	if err := checkSubject(subject); err != nil {
 		return err

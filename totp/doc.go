@@ -49,7 +49,8 @@
 // a hundredth.
 //
 // Recovery codes have 80 random bits. Wrong ones make the next one wait, in a count
-// of their own, and never stop, so that nobody is kept out for good.
+// of their own, and never stop. Who has the password can keep both counts waiting,
+// and the owner out, until it is changed: with it go all half logins.
 //
 // # Security
 //

@@ -42,7 +42,7 @@ func (m *Manager) Begin(ctx context.Context, id *authn.Identity, account string)
 		return Enrollment{}, err
 	}
 	if len(t.Secret) > 0 {
-		if err := fresh.Allow(nil, id); err != nil {
+		if err := checkProof(id, t); err != nil {
 			return Enrollment{}, err
 		}
 	}
@@ -116,7 +116,8 @@ func (m *Manager) Regenerate(ctx context.Context, id *authn.Identity) ([]authn.S
 }
 
 // Disable ends the enrolment. It wants "otp" and answers as Regenerate does. Wrong
-// codes stay counted.
+// codes stay counted: where they have stopped codes, use a recovery code first, since
+// after it only Reset lets the subject enrol again.
 func (m *Manager) Disable(ctx context.Context, id *authn.Identity) error {
 	if _, err := m.mayChange(ctx, id); err != nil {
 		return err
@@ -125,8 +126,10 @@ func (m *Manager) Disable(ctx context.Context, id *authn.Identity) error {
 }
 
 // Reset is for operators: for who lost phone and recovery codes, and has proven by
-// other means who they are. It ends the enrolment and forgets wrong codes. A
-// subject without one is fine.
+// other means who they are. It ends the enrolment and forgets wrong codes. From then
+// on the password alone lets in, and enrols: where somebody may know it, as after
+// [ErrStopped], change it first. It ends no session; see RevokeSubject of session
+// and jwtauth. A subject without one is fine.
 func (m *Manager) Reset(ctx context.Context, subject string) error {
 	if err := checkSubject(subject); err != nil {
 		return err
@@ -154,7 +157,17 @@ func (m *Manager) mayChange(ctx context.Context, id *authn.Identity) (store.TOTP
 	case len(t.Secret) == 0:
 		return t, ErrNotEnrolled
 	}
-	return t, fresh.Allow(nil, id)
+	return t, checkProof(id, t)
+}
+
+// checkProof refuses who has not proven otp of late, and by what is enrolled: a
+// code of an enrolment that is over, by a phone that is lost, changes nothing of
+// the next one. Tokens say times in seconds.
+func checkProof(id *authn.Identity, t store.TOTP) error {
+	if at, ok := id.FactorAt(factor); ok && at.Before(t.EnrolledAt.Truncate(time.Second)) {
+		return authn.StepUp(factor, freshFor)
+	}
+	return fresh.Allow(nil, id)
 }
 
 // conflict passes ErrConflict on; anything else is an outage.

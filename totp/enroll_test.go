@@ -172,6 +172,7 @@ func TestReplacing(t *testing.T) {
 func TestChangesWantTheFactor(t *testing.T) {
 	w := newWorld(t, func(cfg *totp.Config) { cfg.TrustDevice = day })
 	p, codes := w.enrol("ada")
+	w.forward(time.Hour)
 	ctx := t.Context()
 	old := w.user("ada", "pwd", "otp")
 	old.Factors[1].At = w.now().Add(-15*time.Minute - time.Second)
@@ -213,6 +214,39 @@ func TestChangesWantTheFactor(t *testing.T) {
 		edge.VerifiedAt = edge.Factors[0].At.Add(15 * time.Minute)
 		if err := calls[name](edge); err != nil {
 			t.Errorf("%s with an otp of 15 minutes ago: %v", name, err)
+		}
+	}
+}
+
+// T1, T8: an otp of an enrolment that is over, by a phone that was stolen, neither
+// changes the next one nor trusts a device for it. The one that confirmed it does,
+// also in a token, which says seconds.
+func TestProofsEndWithTheirEnrolment(t *testing.T) {
+	w := newWorld(t, trusting)
+	w.from = began.Add(987_654_321 * time.Nanosecond)
+	w.enrol("ada")
+	thief := w.user("ada", "pwd", "otp")
+	w.forward(time.Minute)
+	ctx := t.Context()
+	if err := w.Reset(ctx, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	w.enrol("ada")
+	calls := map[string]func(id *authn.Identity) error{
+		"Begin":       func(id *authn.Identity) error { _, err := w.Begin(ctx, id, "thief"); return err },
+		"Regenerate":  func(id *authn.Identity) error { _, err := w.Regenerate(ctx, id); return err },
+		"TrustDevice": func(id *authn.Identity) error { return w.TrustDevice(newResponse(), newRequest(nil), id) },
+		"Disable":     func(id *authn.Identity) error { return w.Disable(ctx, id) },
+	}
+	thief.VerifiedAt = w.now()
+	for name, call := range calls {
+		wantStepUp(t, call(thief), name+" by an enrolment that is over")
+	}
+	owner := w.user("ada")
+	owner.Factors = []authn.Factor{{Name: "otp", At: w.status("ada").Since.Truncate(time.Second)}}
+	for _, name := range []string{"Begin", "Regenerate", "TrustDevice", "Disable"} {
+		if err := calls[name](owner); err != nil {
+			t.Errorf("%s by the code that confirmed: %v", name, err)
 		}
 	}
 }

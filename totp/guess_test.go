@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/store"
 	"github.com/gatehouse-go/authn/store/memstore"
 	"github.com/gatehouse-go/authn/totp"
 )
@@ -205,6 +206,26 @@ func TestNothingElseGivesAnotherBudget(t *testing.T) {
 	q := newPhone(t, authn.Must(w.Begin(t.Context(), w.user("ada", "pwd"), "ada")))
 	_, _, err = w.Confirm(t.Context(), "ada", q.code(w.now()))
 	wait(t, err)
+}
+
+// T5: a transaction of the host's, which may be rolled back, counts nothing: in it
+// nobody looks at a code.
+func TestNoGuessesInATransaction(t *testing.T) {
+	w := newWorld(t, nil)
+	p, codes := w.enrol("ada")
+	q := newPhone(t, authn.Must(w.Begin(t.Context(), w.user("eve", "pwd"), "eve")))
+	w.st.made()
+	in := store.MarkTx(t.Context())
+	for _, code := range []string{p.code(w.now()), p.wrong(w.now()), codes[0]} {
+		_, err := w.Verify(in, "ada", code)
+		wantStatus(t, err, http.StatusInternalServerError, "internal", "Verify in a transaction")
+	}
+	_, _, err := w.Confirm(in, "eve", q.code(w.now()))
+	wantStatus(t, err, http.StatusInternalServerError, "internal", "Confirm in a transaction")
+	if calls := w.st.made(); calls != "" {
+		t.Errorf("the store was asked: %s", calls)
+	}
+	w.want("ada", p.code(w.now()), nil, "outside of it")
 }
 
 // T5: the package's doc states what a guesser reaches who has the password and

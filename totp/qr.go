@@ -22,7 +22,8 @@ const (
 	maxModules = 177
 )
 
-// PNG is the QR code in black on white, a square of size pixels: 128 to 2048.
+// PNG is the QR code in black on white, a square of size pixels: 128 to 2048. 256 is
+// large enough for every reader and label.
 func (e Enrollment) PNG(size int) ([]byte, error) {
 	if size < minQR || size > maxQR {
 		return nil, fmt.Errorf("authn/totp: a QR code is %d to %d pixels wide, not %d", minQR, maxQR, size)

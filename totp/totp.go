@@ -104,7 +104,9 @@ var (
 )
 
 // fresh is what changing an enrolment wants.
-var fresh = authn.Within(15*time.Minute, factor)
+var fresh = authn.Within(freshFor, factor)
+
+const freshFor = 15 * time.Minute
 
 // maxSubject is how long a Subject may be, in bytes.
 const maxSubject = 255

@@ -12,7 +12,7 @@ import (
 // Verify takes a code or a recovery code, as it was typed, and proves "otp". Errors
 // are *[authn.Error]s: [ErrWrong]; [ErrNotEnrolled]; 429 with the time to wait
 // after wrong codes, or [ErrStopped] for good, when a recovery code is still taken;
-// 503.
+// 503; 500 in a transaction of the host's, which would roll the count back.
 //
 // It may be called for who has proven something else, a password say: anybody who
 // could call it would use up others' guesses.
@@ -100,6 +100,9 @@ func (m *Manager) verifyRecovery(ctx context.Context, subject string, code [code
 // guess counts a guess and opens what it is at: the secret, or the one that waits
 // for its Confirm.
 func (m *Manager) guess(ctx context.Context, subject string, p store.GuessPolicy, unconfirmed bool) (t store.TOTP, k *key, stale bool, err error) {
+	if store.InTx(ctx) { // with which the count would be rolled back
+		return t, nil, false, fault("Verify and Confirm in a transaction, which may be rolled back: call them without")
+	}
 	t, wait, err := m.st.ReserveTOTP(ctx, subject, p)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

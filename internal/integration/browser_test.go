@@ -18,7 +18,7 @@ import (
 )
 
 // browserTimeout bounds what one test does with a browser.
-const browserTimeout = time.Minute
+const browserTimeout = 3 * time.Minute
 
 // tab is one of a browser. What fails in it ends the test.
 type tab struct {

@@ -14,11 +14,11 @@ import (
 // Template is that of a file, and knows how to shorten what a browser says of
 // itself.
 func Template(files fs.FS, name string) *template.Template {
-	return template.Must(template.New(name).Funcs(template.FuncMap{"device": device}).ParseFS(files, name))
+	return template.Must(template.New(name).Funcs(template.FuncMap{"device": Device}).ParseFS(files, name))
 }
 
-// device is the browser and the system of a User-Agent, as people know them.
-func device(agent string) string {
+// Device is the browser and the system of a User-Agent, as people know them.
+func Device(agent string) string {
 	first := func(of ...[2]string) string {
 		for _, kind := range of {
 			if strings.Contains(agent, kind[0]) {

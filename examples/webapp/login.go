@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/password"
+	"github.com/gatehouse-go/authn/session"
+	"github.com/gatehouse-go/authn/store"
+)
+
+const purposeVerify = "verify-email"
+
+// register answers alike whether or not the address is taken: the mail tells its owner.
+func (a *app) register(w http.ResponseWriter, r *http.Request) {
+	email, ok := password.NormalName(r.PostFormValue("email"))
+	if !ok || !isAddress(email) {
+		a.show(w, r, http.StatusUnprocessableEntity, "register", form{Name: r.PostFormValue("email"), Field: "email", Problem: []string{"This is no e-mail address."}})
+		return
+	}
+	hash, err := a.people.Prepare(r.Context(), r.PostFormValue("password"), password.About{Email: email, Service: service})
+	if a.refused(w, r, "register", email, err) {
+		return
+	}
+	if id, err := a.users.create(r.Context(), email, hash); errors.Is(err, store.ErrExists) {
+		a.mail(email, "You have an account already", a.url+"/forgot")
+	} else if a.failed(w, r, err) || a.failed(w, r, a.sendVerify(r.Context(), id, email)) {
+		return
+	}
+	a.show(w, r, http.StatusOK, "mailed", email)
+}
+
+func (a *app) sendVerify(ctx context.Context, id, email string) error {
+	token, err := a.links.Issue(ctx, password.Link{Purpose: purposeVerify, Subject: id, Bound: email})
+	if errors.Is(err, store.ErrLimit) {
+		return nil // five are under way
+	}
+	if err == nil {
+		a.mail(email, "Confirm your address", a.url+"/verify?token="+url.QueryEscape(token.Reveal()))
+	}
+	return err
+}
+
+// verifyPage uses nothing up: mail scanners open links, too.
+func (a *app) verifyPage(w http.ResponseWriter, r *http.Request) {
+	link, err := a.links.Peek(r.Context(), purposeVerify, r.FormValue("token"))
+	if a.failed(w, r, err) {
+		return
+	}
+	a.show(w, r, http.StatusOK, "verify", map[string]string{"Email": link.Bound, "Token": r.FormValue("token")})
+}
+
+func (a *app) verify(w http.ResponseWriter, r *http.Request) {
+	link, err := a.links.Consume(r, purposeVerify, r.PostFormValue("token"))
+	if err == nil {
+		err = a.users.activate(r.Context(), link.Subject, link.Bound)
+	}
+	a.done(w, r, "/login?done=verified", err)
+}
+
+func (a *app) login(w http.ResponseWriter, r *http.Request) {
+	name := r.PostFormValue("email")
+	id, err := a.people.Authenticate(r, name, r.PostFormValue("password"))
+	if a.refused(w, r, "login", name, err) {
+		return
+	}
+	u, err := a.users.byID(r.Context(), id.Subject)
+	if a.failed(w, r, err) {
+		return
+	}
+	if !u.Active { // who knows the password may know that
+		if !a.failed(w, r, a.sendVerify(r.Context(), u.ID, u.Email)) {
+			a.show(w, r, http.StatusForbidden, "mailed", u.Email)
+		}
+		return
+	}
+	a.failed(w, r, a.start(w, r, id, authn.ReturnTo(r, "/"), session.LoginOptions{Remember: r.PostFormValue("remember") != ""}))
+}
+
+// start is the one way into a session, whatever was proven: what is owed is asked there.
+func (a *app) start(w http.ResponseWriter, r *http.Request, id *authn.Identity, returnTo string, o session.LoginOptions) error {
+	id, err := a.sessions.Login(w, r, id, o)
+	if err != nil {
+		return err
+	}
+	if len(id.Pending) == 0 { // this browser gets in while others guess
+		if err := a.attempts.Remember(w, r, id.Subject); err != nil {
+			return err
+		}
+	}
+	http.Redirect(w, r, a.pages.Next(id, returnTo), http.StatusSeeOther)
+	return nil
+}
+
+// reauth asks for the password again before something dangerous.
+func (a *app) reauth(w http.ResponseWriter, r *http.Request) {
+	f, err := a.people.Confirm(r, who(r).Subject, r.PostFormValue("password"))
+	if a.refused(w, r, "reauth", "", err) {
+		return
+	}
+	_, err = a.sessions.AddFactor(w, r, f)
+	a.done(w, r, authn.ReturnTo(r, "/security"), err)
+}
+
+// codePage is the page of totp's Challenge, for a login and for a step-up.
+func (a *app) codePage(w http.ResponseWriter, r *http.Request, err error) {
+	f := form{}
+	status := http.StatusOK
+	if err != nil {
+		f.Problem, status = a.problem(err), authn.AsError(err).Status
+	}
+	a.show(w, r, status, "code", f)
+}
+
+// forgot answers alike whether or not there is such a user.
+func (a *app) forgot(w http.ResponseWriter, r *http.Request) {
+	email := r.PostFormValue("email")
+	err := a.people.Forgot(r, email, func(_ context.Context, _ string, token authn.Secret) error {
+		a.mail(email, "Choose a new password", a.url+"/reset?token="+url.QueryEscape(token.Reveal()))
+		return nil
+	})
+	if a.failed(w, r, err) {
+		return
+	}
+	a.show(w, r, http.StatusOK, "mailed", email)
+}
+
+func (a *app) resetPage(w http.ResponseWriter, r *http.Request) {
+	_, err := a.links.Peek(r.Context(), password.PurposeReset, r.FormValue("token"))
+	if a.failed(w, r, err) {
+		return
+	}
+	a.show(w, r, http.StatusOK, "reset", form{Name: r.FormValue("token")})
+}
+
+func (a *app) reset(w http.ResponseWriter, r *http.Request) {
+	token := r.PostFormValue("token")
+	subject, err := a.people.Reset(r, token, r.PostFormValue("password"), password.About{Service: service})
+	if a.refused(w, r, "reset", token, err) {
+		return
+	}
+	u, err := a.users.byID(r.Context(), subject)
+	if err == nil {
+		err = a.users.activate(r.Context(), u.ID, u.Email) // the mail has proven the address
+	}
+	a.done(w, r, "/login?done=reset", err)
+}
+
+func (a *app) logout(w http.ResponseWriter, r *http.Request) {
+	a.done(w, r, "/?done=signed-out", a.sessions.Logout(w, r))
+}
+
+// fresh is sudo mode: who wants to change how one gets in has proven something lately.
+var fresh = authn.Within(10 * time.Minute)
