@@ -22,21 +22,21 @@ import (
 const service = "Acme Notes"
 
 type app struct {
-	url           string
-	provider      string // as people call it; "" without one
-	issuer        string
-	users         *users
-	attempts      *ratelimit.Attempts
-	people        *password.Authenticator
-	links         *password.OneTime
-	codes         *totp.Manager
-	sessions      *session.Manager
-	keys          *apikey.Keys
-	social        *oauth.Login // nil without a provider
-	pages         authn.Pages
-	html          map[string]*template.Template
-	mail          func(to, subject, link string)
-	handler       http.Handler
+	url      string
+	provider string // as people call it; "" without one
+	issuer   string
+	users    *users
+	attempts *ratelimit.Attempts
+	people   *password.Authenticator
+	links    *password.OneTime
+	codes    *totp.Manager
+	sessions *session.Manager
+	keys     *apikey.Keys
+	social   *oauth.Login // nil without a provider
+	pages    authn.Pages
+	html     map[string]*template.Template
+	mail     func(to, subject, link string)
+	handler  http.Handler
 }
 
 // newApp composes the methods. breached may be nil.
@@ -89,7 +89,9 @@ func (a *app) routes(st store.Store, audit authn.EventFunc) (http.Handler, error
 	site := http.NewServeMux()
 	page := func(pattern string, h http.HandlerFunc) { site.Handle(pattern, web.Optional()(h)) }
 	limited := func(pattern string, l *ratelimit.Limiter, h http.HandlerFunc) { site.Handle(pattern, l.Middleware(h)) }
-	private := func(pattern string, h http.HandlerFunc, rules ...authn.Rule) { site.Handle(pattern, web.Require(rules...)(h)) }
+	private := func(pattern string, h http.HandlerFunc, rules ...authn.Rule) {
+		site.Handle(pattern, web.Require(rules...)(h))
+	}
 
 	page("GET /{$}", a.home)
 	page("GET /register", a.form("register"))

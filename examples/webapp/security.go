@@ -12,7 +12,9 @@ import (
 )
 
 // security is the page of everything by which one gets in.
-func (a *app) security(w http.ResponseWriter, r *http.Request) { a.showSecurity(w, r, http.StatusOK, form{}) }
+func (a *app) security(w http.ResponseWriter, r *http.Request) {
+	a.showSecurity(w, r, http.StatusOK, form{})
+}
 
 func (a *app) showSecurity(w http.ResponseWriter, r *http.Request, status int, f form) {
 	u, err := a.users.byID(r.Context(), who(r).Subject)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
 
@@ -209,6 +211,75 @@ func TestWebappInABrowser(t *testing.T) {
 	lost.reads("welcome", "You are signed out")
 }
 
+// E2, E6, T7: who comes by another provider owes the code, too; and an account with
+// a password links one.
+func TestWebappLogsInAtACertifiedProvider(t *testing.T) {
+	port, err := servers.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := fmt.Sprint("http://localhost:", port)
+	op := startOIDC(t, url)
+	env := []string{"OIDC_ISSUER=" + op.url, "OIDC_CLIENT_ID=" + op.id, "OIDC_CLIENT_SECRET=" + op.secret.Reveal(), "OIDC_NAME=Acme ID"}
+	app := startWebapp(t, env, "-addr", fmt.Sprint("127.0.0.1:", port))
+	seen, axe := map[string]bool{}, axeSource(t)
+	bob := app.person(axe, seen)
+	bob.open("/login?return_to=/security")
+	bob.reads("login-provider", "Sign in with Acme ID")
+	bob.click(".button.block")
+	bob.provides("bob")
+	if bob.location() != "/security" {
+		t.Errorf("after the login: %s", bob.location())
+	}
+	bob.reads("security-provider", "Two-step sign-in off", "Acme ID")
+	bob.click("form[action='/security/totp'] button")
+	secret := eval[string](bob.tab, `document.querySelector("#key").textContent`)
+	bob.fill("/security/totp/confirm", "code", oathtool(t, secret, 0))
+	bob.click("form[action='/logout'] button")
+	bob.open("/login")
+	bob.click(".button.block")
+	bob.provides("bob")
+	bob.reads("code-provider", "Enter a code")
+	bob.fill("/login/otp", "code", oathtool(t, secret, 30))
+	bob.reads("notes-none", "No notes yet")
+
+	ada := app.person(axe, seen)
+	ada.open("/register")
+	ada.fill("/register", "email", adasAddress, "password", adasPassword)
+	ada.visit(app.mail(adasAddress))
+	ada.fill("/verify")
+	ada.fill("/login", "email", adasAddress, "password", adasPassword)
+	ada.open("/security")
+	ada.click("form[action='/security/link'] button")
+	ada.provides("ada")
+	ada.reads("security-linked", "The account is linked.", op.url)
+	ada.click("form[action='/logout'] button")
+	ada.open("/login")
+	ada.click(".button.block")
+	ada.provides("ada")
+	ada.open("/security")
+	ada.reads("security-password", "Change the password") // it is the account that has one
+	ada.click("form[action='/security/unlink'] button")
+	ada.reads("security-unlinked", "The account is no longer linked.", "Link Acme ID")
+}
+
+// provides says at the provider who it is, and agrees, where it is asked.
+func (p person) provides(who string) {
+	p.t.Helper()
+	for range 3 {
+		p.do(chromedp.WaitReady(chromedp.CSS("body#login, body#consent, main#main")))
+		switch eval[string](p.tab, `document.body.id`) {
+		case "login":
+			p.do(chromedp.SendKeys(chromedp.CSS("[name=login]"), who))
+			p.click("#go")
+		case "consent":
+			p.click("#go")
+		default:
+			return
+		}
+	}
+}
+
 // find is the text of an element.
 func (p person) find(css string) string {
 	p.t.Helper()
@@ -280,7 +351,6 @@ func axeSource(t *testing.T) string {
 	}
 	return string(b)
 }
-
 
 // E2: the same application over each store; its users are in PostgreSQL or SQLite.
 func TestWebappOnEveryStore(t *testing.T) {

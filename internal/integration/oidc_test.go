@@ -91,6 +91,7 @@ func oidcProviders(p oidcProvider) map[string]oauth.Provider {
 	all := map[string]oauth.Provider{}
 	for name, params := range map[string]url.Values{
 		"op":      nil,
+		"sso":     nil, // of examples/webapp
 		"silent":  {"prompt": {"none"}},
 		"post":    {"response_mode": {"form_post"}},
 		"offline": {"prompt": {"consent"}},

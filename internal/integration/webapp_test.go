@@ -49,7 +49,7 @@ func startWebapp(t *testing.T, env []string, args ...string) *webapp {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, program, append(args, "-addr", "127.0.0.1:0", "-data", t.TempDir(), "-store", "memory")...)
+	cmd := exec.CommandContext(ctx, program, append([]string{"-addr", "127.0.0.1:0", "-data", t.TempDir()}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var log lockedBuilder
