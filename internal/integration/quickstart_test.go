@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,10 +15,12 @@ import (
 	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
 
-// D2: the quickstart's store changes by one flag: its walkthrough passes on
-// each, twice, since a store that keeps has something from the first time.
+// D2: the store of an example changes by one flag: the walkthroughs pass on each,
+// the quickstart's twice, since a store that keeps has something from the first time.
 func TestQuickstartOnEveryStore(t *testing.T) {
-	program := buildQuickstart(t)
+	quickstart := buildExample(t, "quickstart")
+	programs := []string{quickstart, quickstart, buildExample(t, "migration"), buildExample(t, "microservices")}
+	t.Setenv("AUTH_KEYS", base64.StdEncoding.EncodeToString([]byte("a key of 32 bytes, for this test.")))
 	urls := map[string]func(t *testing.T) string{
 		"memory":     func(*testing.T) string { return "memory" },
 		"SQLite":     func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "authn.db") },
@@ -31,22 +34,22 @@ func TestQuickstartOnEveryStore(t *testing.T) {
 	for name, url := range urls {
 		t.Run(name, func(t *testing.T) {
 			at := url(t)
-			for range 2 {
+			for _, program := range programs {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				out, err := exec.CommandContext(ctx, program, "-walkthrough", "-store", at).CombinedOutput()
 				if err != nil || !strings.Contains(string(out), "answers are what they have to be") {
-					t.Fatalf("-store=%s: %v\n%s", at, err, out)
+					t.Fatalf("%s -store=%s: %v\n%s", filepath.Base(program), at, err, out)
 				}
 			}
 		})
 	}
 }
 
-func buildQuickstart(t *testing.T) (program string) {
+func buildExample(t *testing.T, name string) (program string) {
 	t.Helper()
-	program = filepath.Join(t.TempDir(), "quickstart")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./quickstart")
+	program = filepath.Join(t.TempDir(), name)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./"+name)
 	build.Dir = filepath.Join("..", "..", "examples")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -93,7 +96,7 @@ func TestQuickstartInABrowser(t *testing.T) {
 func startQuickstart(t *testing.T) (url string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, buildQuickstart(t), "-addr", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, buildExample(t, "quickstart"), "-addr", "127.0.0.1:0")
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

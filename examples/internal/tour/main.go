@@ -25,8 +25,14 @@ type Options struct {
 // Main is the main function of the example of that name. Ctrl-C ends run's
 // context.
 func Main(name string, run func(ctx context.Context, o Options) error) {
+	MainAt("localhost:8080", name, run)
+}
+
+// MainAt is Main of an example that listens at another address unless -addr says
+// where.
+func MainAt(at, name string, run func(ctx context.Context, o Options) error) {
 	var o Options
-	addr := flag.String("addr", "localhost:8080", "where to listen; port 0 takes a free one")
+	addr := flag.String("addr", at, "where to listen; port 0 takes a free one")
 	flag.StringVar(&o.Store, "store", "memory", stores.Usage)
 	flag.BoolVar(&o.Walk, "walkthrough", false, "on a free port, send every request, check the answers, exit")
 	flag.Parse()

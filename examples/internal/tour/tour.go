@@ -28,6 +28,10 @@ type Call struct {
 	// Browser is the name of one that sends the call, with the cookies that it
 	// has got. "" sends none.
 	Browser string
+	// Client sends the call instead, where it takes one with certificates: what
+	// curl needs for that is in Options. nil is one that has nothing.
+	Client  *http.Client
+	Options string
 	// Want is the status, and Says stands in a header field that is shown or in
 	// the body.
 	Want int
@@ -55,6 +59,9 @@ func (c Call) Curl() string {
 	if c.Browser != "" { // its cookies, outside the working copy
 		jar := `"${TMPDIR:-/tmp}/authn-` + c.Browser + `.cookies"`
 		line += " -b " + jar + " -c " + jar
+	}
+	if c.Options != "" {
+		line += " " + c.Options
 	}
 	if c.Method != http.MethodGet {
 		line += " -X " + c.Method
@@ -101,11 +108,15 @@ func (cs Calls) Walk(ctx context.Context, out io.Writer) error {
 	clients := map[string]*http.Client{}
 	var last shown
 	for i, c := range cs {
-		if clients[c.Browser] == nil {
-			clients[c.Browser] = newClient(c.Browser)
+		client := c.Client
+		if client == nil {
+			if clients[c.Browser] == nil {
+				clients[c.Browser] = newClient(c.Browser)
+			}
+			client = clients[c.Browser]
 		}
 		fmt.Fprintf(out, "%d. %s\n", i+1, c.Title)
-		if err := c.exchange(ctx, clients[c.Browser], &last, out); err != nil {
+		if err := c.exchange(ctx, client, &last, out); err != nil {
 			return err
 		}
 	}

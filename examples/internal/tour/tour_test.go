@@ -1,6 +1,7 @@
 package tour_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -243,6 +244,25 @@ All 4 answers are what they have to be.
 	const jar = `"${TMPDIR:-/tmp}/authn-phone.cookies"`
 	if got, want := calls[1].Curl(), "curl -i -b "+jar+" -c "+jar+" "+s.URL+"/"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// E3: a call with a client of its own is sent by that one, and its line has the
+// options that make curl as able.
+func TestCallWithItsOwnClient(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "welcome\n") }))
+	defer s.Close()
+	calls := tour.Calls{{Title: "TLS", Method: "GET", URL: s.URL + "/", Want: 200, Says: "welcome", Client: s.Client(), Options: "--cacert 'ca.pem'"}}
+	if err := calls.Walk(t.Context(), io.Discard); err != nil {
+		t.Error(err)
+	}
+	if got, want := calls[0].Curl(), "curl -i --cacert 'ca.pem' "+s.URL+"/"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	calls[0].Client = nil
+	var unknown *tls.CertificateVerificationError
+	if err := calls.Walk(t.Context(), io.Discard); !errors.As(err, &unknown) {
+		t.Errorf("without that client: %v", err)
 	}
 }
 
