@@ -106,6 +106,22 @@ func TestReadmeProgramIsCompiled(t *testing.T) {
 	}
 }
 
+// So are its other blocks, by example_methods_test.go.
+func TestReadmeBlocksAreCompiled(t *testing.T) {
+	readme := string(authn.Must(os.ReadFile("README.md")))
+	compiled := string(authn.Must(os.ReadFile("example_methods_test.go")))
+	compiled = strings.ReplaceAll(compiled, "\n\t", "\n")
+	blocks := strings.Split(readme, "```go\n")
+	if len(blocks) < 5 {
+		t.Fatalf("README.md has %d blocks", len(blocks)-1)
+	}
+	for _, block := range blocks[2:] { // the first is the program
+		if block, _, _ = strings.Cut(block, "```"); !strings.Contains(compiled, block) {
+			t.Errorf("example_methods_test.go has not\n%s", block)
+		}
+	}
+}
+
 // Links between the project's own pages lead somewhere.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
