@@ -23,6 +23,10 @@ import (
 )
 
 // These are the blocks of README.md, so that they compile.
+var _ = []any{
+	readmeSessions, readmeTokens, readmeLogin, readmeServices, readmeCertificates,
+	readmeSecond, readmeLimits, readmeTogether, readmeStore,
+}
 
 func readmeSessions(mux *http.ServeMux, st *memstore.Store, people *password.Authenticator, account http.Handler) {
 	sessions := authn.Must(session.New(st, session.Config{}))
