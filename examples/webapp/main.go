@@ -160,7 +160,7 @@ func keychain(dir string) (*authn.Keychain, error) {
 		return authn.ParseKeychain(keys)
 	}
 	file := filepath.Join(dir, "keys")
-	b, err := os.ReadFile(file) //nolint:gosec // G304: the folder is the user's own choice
+	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		secret := make([]byte, 32)
 		_, _ = rand.Read(secret) // never fails (crypto/rand)

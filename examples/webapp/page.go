@@ -70,7 +70,7 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, name stri
 		Service: service, Path: r.URL.Path, Done: done[r.URL.Query().Get("done")], Provider: a.provider, User: id, Data: data,
 	}
 	if back := authn.ReturnTo(r, ""); back != "" {
-		v.Query = template.URL("?return_to=" + template.URLQueryEscaper(back)) //nolint:gosec // G203: escaped here
+		v.Query = template.URL("?return_to=" + template.URLQueryEscaper(back))
 	}
 	var b bytes.Buffer
 	if err := a.html[name].ExecuteTemplate(&b, "base", v); err != nil {
@@ -188,7 +188,7 @@ func (a *app) onError(w http.ResponseWriter, r *http.Request, err *authn.Error) 
 // done leads on, or answers what went wrong.
 func (a *app) done(w http.ResponseWriter, r *http.Request, to string, err error) {
 	if !a.failed(w, r, err) {
-		http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: a path of this program's
+		http.Redirect(w, r, to, http.StatusSeeOther)
 	}
 }
 

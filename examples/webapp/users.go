@@ -90,11 +90,6 @@ func (u *users) byID(ctx context.Context, id string) (x user, err error) {
 	return x, err
 }
 
-func (u *users) byEmail(ctx context.Context, email string) (id string, err error) {
-	err = found(u.db.QueryRowContext(ctx, `SELECT id FROM users WHERE email = $1`, email).Scan(&id))
-	return id, err
-}
-
 // create is a user who has yet to prove the address. store.ErrExists.
 func (u *users) create(ctx context.Context, email, hash string) (id string, err error) {
 	id = rand.Text()
