@@ -64,6 +64,8 @@ var words = map[string]string{
 	"password_changed":     "Changed the password",
 	"password refused":     "Wrong password",
 	"totp refused":         "Wrong code",
+	"totp rotated":         "Made new recovery codes",
+	"totp revoked":         "Forgot the trusted browsers",
 	"session refused":      "A session that had ended was used",
 	"apikey refused":       "An API key that is no longer good was used",
 	"apikey created":       "Created an API key",
