@@ -25,7 +25,7 @@ $(LINT): internal/tools/go.mod internal/tools/go.sum
 	GOWORK=off go -C internal/tools build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 lint: $(LINT)
-	for m in $(MODULES); do (cd $$m && echo "lint $$m" && $(LINT) run ./...); done
+	for m in $(MODULES); do (cd $$m && echo "lint $$m" && $(LINT) run --allow-parallel-runners ./...); done
 
 build:
 	for m in $(MODULES); do (cd $$m && go build ./... && go vet ./...); done
