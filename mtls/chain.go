@@ -1,6 +1,7 @@
 package mtls
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -17,18 +18,21 @@ const (
 	// maxKnown leaves are kept with their chains, of at most maxKept bytes each.
 	maxKnown = 4096
 	maxKept  = 16 << 10
+	// maxTried results are kept until tryAgain, of all that was shown.
+	maxTried = 256
+	tryAgain = time.Minute
 	// maxRSA is crypto/tls's bound, in bits: checking with a key of a header
 	// field's size would take minutes.
 	maxRSA = 8192
 )
 
-// shown is what a request came over. The certificates of a header field are
-// parsed only when the leaf is not known.
+// shown is what a request came over, in DER: it is parsed only when the leaf is
+// not known. What is kept must be our own: crypto/tls's certificates hold on to
+// the whole message that they came in, of up to 256 KiB.
 type shown struct {
-	der   []byte // of the leaf
-	leaf  *x509.Certificate
-	chain []*x509.Certificate // what came with the leaf, in any order
-	more  [][]byte            // the same, in DER
+	der   []byte              // of the leaf
+	more  [][]byte            // what came with it, in any order
+	chain []*x509.Certificate // the same, by TLS
 }
 
 func (s *shown) none() bool { return len(s.der) == 0 }
@@ -38,10 +42,41 @@ func (s *shown) none() bool { return len(s.der) == 0 }
 type trust struct {
 	roots *x509.CertPool
 	known *cache.Cache[[sha256.Size]byte, *known]
+	tried *cache.Cache[[sha256.Size]byte, tried]
 }
 
 func newTrust(roots *x509.CertPool) *trust {
-	return &trust{roots.Clone(), cache.New[[sha256.Size]byte, *known](maxKnown)}
+	return &trust{roots.Clone(), cache.New[[sha256.Size]byte, *known](maxKnown), cache.New[[sha256.Size]byte, tried](maxTried)}
+}
+
+// tried is what became of all that was shown: what is refused or denied is not
+// known, and looking for its chains again costs a client one small request and
+// us up to a hundred signatures.
+type tried struct {
+	chains [][]*x509.Certificate
+	err    error
+	at     time.Time
+}
+
+// chains are those from the leaf, the first of certs, to a root.
+func (t *trust) chains(certs []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
+	h := sha256.New()
+	intermediates := x509.NewCertPool()
+	for i, c := range certs {
+		h.Write(c.Raw)
+		if i > 0 {
+			intermediates.AddCert(c)
+		}
+	}
+	all := [sha256.Size]byte(h.Sum(nil))
+	if was, ok := t.tried.Get(all, now); ok && !now.Before(was.at) {
+		return was.chains, was.err
+	}
+	chains, err := certs[0].Verify(x509.VerifyOptions{
+		Roots: t.roots, Intermediates: intermediates, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	t.tried.Put(all, tried{chains, err, now}, now.Add(tryAgain), now)
+	return chains, err
 }
 
 // known is a leaf that was verified once.
@@ -71,7 +106,7 @@ func (v *Verifier) check(s shown, now time.Time) (*known, time.Time, *authn.Erro
 		// Other intermediates may have come this time.
 	}
 	k := &known{fingerprint: hex.EncodeToString(digest[:])}
-	if e := v.verify(k, t.roots, s, now); e != nil {
+	if e := v.verify(k, t, s, now); e != nil {
 		return nil, time.Time{}, e
 	}
 	end, wrong := k.usable(now, v.cfg.Denied)
@@ -85,12 +120,16 @@ func (v *Verifier) check(s shown, now time.Time) (*known, time.Time, *authn.Erro
 }
 
 // verify completes k, whatever is denied.
-func (v *Verifier) verify(k *known, roots *x509.CertPool, s shown, now time.Time) *authn.Error {
-	leaf, chain, e := s.parse()
+func (v *Verifier) verify(k *known, t *trust, s shown, now time.Time) *authn.Error {
+	if len(s.chain) > maxChain {
+		return k.refused("long chain", nil)
+	}
+	certs, e := s.parse()
 	if e != nil {
 		e.About = k.about()
 		return e
 	}
+	leaf := certs[0]
 	k.leaf = leaf
 	switch {
 	case now.Before(leaf.NotBefore):
@@ -100,13 +139,7 @@ func (v *Verifier) verify(k *known, roots *x509.CertPool, s shown, now time.Time
 	case leaf.IsCA || leaf.KeyUsage&(x509.KeyUsageCertSign|x509.KeyUsageCRLSign) != 0: // X.509-SVID §5.2
 		return k.refused("an authority's certificate", nil)
 	}
-	intermediates := x509.NewCertPool()
-	for _, c := range chain {
-		intermediates.AddCert(c)
-	}
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
+	chains, err := t.chains(certs, now)
 	if err != nil {
 		return k.refused(reason(err), err)
 	}
@@ -142,26 +175,23 @@ func reason(err error) string {
 	}
 }
 
-// parse makes certificates of what a field had.
-func (s *shown) parse() (leaf *x509.Certificate, chain []*x509.Certificate, e *authn.Error) {
-	if s.leaf != nil {
-		return s.leaf, s.chain, nil
+// parse makes certificates of copies, the leaf's first.
+func (s *shown) parse() (certs []*x509.Certificate, e *authn.Error) {
+	ders := append([][]byte{s.der}, s.more...)
+	for _, c := range s.chain {
+		ders = append(ders, c.Raw)
 	}
-	for i, der := range slices.Concat([][]byte{s.der}, s.more) {
-		c, err := x509.ParseCertificate(der)
+	for _, der := range ders {
+		c, err := x509.ParseCertificate(bytes.Clone(der))
 		if err != nil {
-			return nil, nil, authn.Malformed("unreadable certificate", err)
+			return nil, authn.Malformed("unreadable certificate", err)
 		}
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
-			return nil, nil, authn.Refused("large key", nil)
+			return nil, authn.Refused("large key", nil)
 		}
-		if i == 0 {
-			leaf = c
-		} else {
-			chain = append(chain, c)
-		}
+		certs = append(certs, c)
 	}
-	return leaf, chain, nil
+	return certs, nil
 }
 
 // usable says when a path ends that is good now, or why there is none. Who

@@ -18,7 +18,8 @@
 // the use of clients; its times and [Config].Denied are looked at even when the
 // chain is known. A denied certificate, and one of an authority that
 // [Verifier.SetRoots] took away, is refused at the next request on any
-// connection. Any TLS configuration that asks for a certificate will do.
+// connection. Any TLS configuration that asks for a certificate will do; one that
+// lets bad ones in (tls.RequestClientCert) has them refused here, request by request.
 //
 // Browsers send client certificates unasked, like cookies: a request that may
 // change something and that another site made a browser send is 403.
@@ -26,8 +27,8 @@
 // # Behind a proxy
 //
 // Where a proxy ends TLS, it hands the certificate on in a header field. Anybody
-// can send that field, and certificates are public: whoever is believed is
-// whomever he says. A field is believed only if [Config] names it, from a proxy
+// can send that field, and certificates are public: a sender who is believed can
+// be anybody. A field is believed only if [Config] names it, from a proxy
 // that Config.FromProxy trusts, and then in place of the proxy's own
 // certificate; and what is in it is verified as if TLS ended here.
 //
@@ -45,7 +46,8 @@
 //
 // The proxy must overwrite the field in every request, also when there was no
 // certificate. HAProxy and nginx pass the leaf only: put intermediate
-// authorities into Roots.
+// authorities into Roots. Each is a root then: constraints, expiry and denial of
+// what stands above it do not count.
 //
 // # Bound tokens
 //

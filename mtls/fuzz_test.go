@@ -33,13 +33,14 @@ func slowBytes(s string) ([]byte, bool) {
 
 // slowClientCert is a plain reading of both fields.
 func slowClientCert(line string, chain []string) (leaf []byte, more [][]byte, ok bool) {
+	empty := strings.Trim(strings.Join(chain, ""), " \t") == ""
 	if line == "" || line == "::" {
-		return nil, nil, strings.Trim(strings.Join(chain, ""), " \t") == ""
+		return nil, nil, empty
 	}
 	if leaf, ok = slowBytes(line); !ok {
 		return nil, nil, false
 	}
-	if len(chain) == 0 {
+	if empty {
 		return leaf, nil, true
 	}
 	for _, item := range strings.Split(strings.Join(chain, ","), ",") {

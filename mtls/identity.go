@@ -37,7 +37,10 @@ func (v *Verifier) identify(s shown) (*authn.Identity, *authn.Error) {
 			return nil, k.unknown(errors.New("authn/mtls: Config.Identify answered no Subject"))
 		}
 	}
-	id.Method, id.CredentialID, id.VerifiedAt, id.ExpiresAt, id.Credential = method, k.fingerprint, now, end, k.leaf
+	id.Method, id.CredentialID, id.VerifiedAt, id.Credential = method, k.fingerprint, now, k.leaf
+	if id.ExpiresAt.IsZero() || end.Before(id.ExpiresAt) {
+		id.ExpiresAt = end
+	}
 	return id, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/mtls"
@@ -109,6 +110,7 @@ func TestNames(t *testing.T) {
 // rest of the Identity is ours.
 func TestIdentifyMaps(t *testing.T) {
 	boom := errors.New("no such service")
+	soon := time.Now().Add(time.Minute)
 	mine := &authn.Identity{
 		Subject: "acme/worker", Kind: authn.KindClient, Scopes: []string{"orders:read"}, Roles: []string{"worker"},
 		Method: "theirs", CredentialID: "theirs",
@@ -122,6 +124,8 @@ func TestIdentifyMaps(t *testing.T) {
 	}{
 		{"mapped", mine, nil, "", 200},
 		{"a person", authn.User("ada", ""), nil, "", 200},
+		{"for a while", &authn.Identity{Subject: "x", Kind: authn.KindClient, ExpiresAt: soon}, nil, "", 200},
+		{"for too long", &authn.Identity{Subject: "x", Kind: authn.KindClient, ExpiresAt: soon.AddDate(200, 0, 0)}, nil, "", 200},
 		{"an error", nil, boom, "unknown subject", 401},
 		{"absent", nil, authn.ErrNoCredential, "unknown subject", 401},
 		{"a refusal", nil, authn.Refused("retired", nil), "retired", 401},
@@ -146,7 +150,8 @@ func TestIdentifyMaps(t *testing.T) {
 		for range 2 {
 			id, err := s.Verify(over(cert))
 			if c.status == 200 {
-				if err != nil || id.Subject != c.id.Subject || id.Method != "mtls" || id.CredentialID != fingerprint(cert) || id == c.id {
+				if err != nil || id.Subject != c.id.Subject || id.Method != "mtls" || id.CredentialID != fingerprint(cert) || id == c.id ||
+					id.ExpiresAt.After(cert.Leaf.NotAfter) || c.name == "for a while" && !id.ExpiresAt.Equal(soon) {
 					t.Errorf("%s: %+v, %v", c.name, id, err)
 				}
 				continue

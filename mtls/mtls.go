@@ -29,19 +29,23 @@ type Config struct {
 	TrustDomain string
 	// InsecureCommonName takes the common name of a certificate without any
 	// subject alternative name. Authorities often copy it unchecked from what the
-	// client asked for, and then any client can be any other. Not with
-	// TrustDomain or Identify.
+	// client asked for, and then any client can be any other; name constraints
+	// of authorities do not bind it. Not with TrustDomain or Identify.
 	InsecureCommonName bool
 	// Identify says who a certificate is in this service: Subject, which is
 	// unique here, Kind, Scopes, Roles. It sees those that were verified, and
 	// with TrustDomain have an id there, and decides from the certificate alone,
 	// at each request. An [authn.Error] of it stands; any other error refuses the
-	// certificate. nil: KindClient by SPIFFE id or DNS name.
+	// certificate. Method, CredentialID, VerifiedAt and Credential are set here,
+	// and so is ExpiresAt, but for an earlier one of its own. nil: KindClient by
+	// SPIFFE id or DNS name.
 	Identify func(leaf *x509.Certificate) (*authn.Identity, error)
 	// Denied is the denylist. It is asked at each request for each certificate of
 	// the chain, from many goroutines, so it looks at memory and waits for
 	// nothing. Issuer (RawIssuer) and SerialNumber together name a certificate
-	// (RFC 5280 §4.1.2.2). nil: none is denied.
+	// (RFC 5280 §4.1.2.2). Where a leaf has another chain of which nothing is
+	// denied, that one counts: deny the leaf, or take the root away. nil: none is
+	// denied.
 	Denied func(c *x509.Certificate) bool
 	// ProxyHeader is the field in which a proxy hands certificates on. "": none.
 	// Read "Behind a proxy" above.
@@ -49,6 +53,11 @@ type Config struct {
 	// FromProxy says whether a request comes from that proxy:
 	// clientip.Resolver.FromProxy. Only with ProxyHeader.
 	FromProxy func(r *http.Request) bool
+	// CrossOrigin says which other origins may make requests that count. A gateway
+	// that calls with its own certificate passes browsers' Origin and
+	// Sec-Fetch-Site on: it has to look itself and to take these fields away, or
+	// is let in here by AddInsecureBypassPattern. Defaults to none.
+	CrossOrigin *http.CrossOriginProtection
 	// OnEvent gets refusals, and a warning when files of ServerTLS cannot be read
 	// again.
 	OnEvent authn.EventFunc
@@ -145,7 +154,7 @@ func (v *Verifier) Verify(r *http.Request) (*authn.Identity, error) {
 		id, e = v.identify(s)
 	}
 	if e == nil {
-		if e = crossorigin.Check(nil, r); e == nil {
+		if e = crossorigin.Check(v.cfg.CrossOrigin, r); e == nil {
 			return id, nil
 		}
 		e.About = id

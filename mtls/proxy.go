@@ -46,7 +46,7 @@ func (v *Verifier) shown(r *http.Request) (shown, *authn.Error) {
 			return shown{}, nil
 		}
 		certs := r.TLS.PeerCertificates
-		return shown{der: certs[0].Raw, leaf: certs[0], chain: certs[1:]}, nil
+		return shown{der: certs[0].Raw, chain: certs[1:]}, nil
 	}
 	size := 0
 	for _, field := range v.cfg.ProxyHeader.fields() {
@@ -81,11 +81,12 @@ func (v *Verifier) shown(r *http.Request) (shown, *authn.Error) {
 // clientCert reads the fields of RFC 9440 §2.2 and §2.3. An empty one, and an
 // empty sequence, are a proxy's way to say that there was no certificate.
 func clientCert(line string, chain []string) (s shown, ok bool) {
+	noChain := strings.Trim(strings.Join(chain, ""), " \t") == "" // an empty list, too
 	if line == "" || line == "::" {
-		return s, len(chain) == 0 || strings.Trim(strings.Join(chain, ""), " \t") == ""
+		return s, noChain
 	}
-	if s.der, ok = byteSequence(line); !ok {
-		return s, false
+	if s.der, ok = byteSequence(line); !ok || noChain {
+		return s, ok
 	}
 	for _, line := range chain {
 		for item := range strings.SplitSeq(line, ",") {

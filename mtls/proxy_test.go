@@ -67,6 +67,8 @@ func TestClientCert(t *testing.T) {
 
 	s.want(t, "one", proxied("Client-Cert", good), worker, "")
 	s.want(t, "known", proxied("Client-Cert", good), worker, "")
+	s.want(t, "an empty chain", proxied("Client-Cert", good, "Client-Cert-Chain", ""), worker, "")
+	s.want(t, "spaces for a chain", proxied("Client-Cert", good, "Client-Cert-Chain", " ", "Client-Cert-Chain", "\t"), worker, "")
 	s.want(t, "without the chain", proxied("Client-Cert", leaf), "", "unknown authority")
 	s.want(t, "a chain", proxied("Client-Cert", leaf, "Client-Cert-Chain", first+", "+second), worker, "")
 	again := newAuthority(below).leaf()
@@ -101,6 +103,7 @@ func TestClientCert(t *testing.T) {
 		{"bits behind the end", []string{"Client-Cert", ":YR==:"}},
 		{"PEM", []string{"Client-Cert", escaped(cert.Certificate[0])}},
 		{"a bad chain", []string{"Client-Cert", good, "Client-Cert-Chain", "x"}},
+		{"an empty line behind", []string{"Client-Cert", leaf, "Client-Cert-Chain", first, "Client-Cert-Chain", ""}},
 		{"an empty item", []string{"Client-Cert", leaf, "Client-Cert-Chain", first + ",," + second}},
 		{"a comma at the end", []string{"Client-Cert", leaf, "Client-Cert-Chain", first + ","}},
 		{"an empty sequence in it", []string{"Client-Cert", leaf, "Client-Cert-Chain", "::"}},

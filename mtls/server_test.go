@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-go/authn"
 )
@@ -28,7 +29,7 @@ type server struct {
 }
 
 // serve is by ServerTLS, with what change makes of the configuration.
-func serve(t testing.TB, s *service, change func(cfg *tls.Config)) *server {
+func serve(t testing.TB, s *service, change func(cfg *tls.Config), settings ...func(srv *http.Server)) *server {
 	t.Helper()
 	dir := t.TempDir()
 	sv := &server{t: t, s: s, authority: newAuthority(nil), cert: filepath.Join(dir, "server.pem"), key: filepath.Join(dir, "server.key")}
@@ -47,6 +48,9 @@ func serve(t testing.TB, s *service, change func(cfg *tls.Config)) *server {
 		}
 		fmt.Fprint(w, r.Proto, " ", r.TLS.DidResume, " ", id.Subject)
 	}))}
+	for _, f := range settings {
+		f(srv)
+	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +159,8 @@ func (sv *server) alert(cert tls.Certificate) string {
 		return err.Error()
 	}
 	defer c.Close()
-	_, err = c.Read(make([]byte, 1)) // TLS 1.3 refuses after the client's part
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) // of a server that refuses nothing
+	_, err = c.Read(make([]byte, 1))                        // TLS 1.3 refuses after the client's part
 	_, alert, _ := strings.Cut(fmt.Sprint(err), "remote error: ")
 	return alert
 }

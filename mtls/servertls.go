@@ -21,16 +21,19 @@ import (
 //
 // The files are looked at again by handshakes, at most once a second. When the
 // new ones cannot be used, the old certificate stays and a warning is sent, once
-// for each content. Roots are those of [Verifier.SetRoots]. Fields may be
-// changed before it is served, but for ClientCAs and GetConfigForClient.
+// for each content; so write new ones by renaming: of half a chain the leaf is
+// taken. Roots are those of [Verifier.SetRoots]. HTTP/2 is the http.Server's to
+// offer. Fields may be changed before it is served, but for ClientCAs and GetConfigForClient.
 func (v *Verifier) ServerTLS(certFile, keyFile string) (*tls.Config, error) {
 	f := &files{cert: certFile, key: keyFile, now: v.cfg.Now, log: v.log}
 	f.looked = f.now()
 	if err := f.read(); err != nil {
 		return nil, fmt.Errorf("authn/mtls: %w", err)
 	}
+	// Without NextProtos: an http.Server writes "h2" into its TLSConfig, unless
+	// it was told to speak HTTP/1.1 only, and then nothing may promise h2.
 	cfg := &tls.Config{
-		MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"}, Time: v.cfg.Now,
+		MinVersion: tls.VersionTLS13, Time: v.cfg.Now,
 		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: v.trust.Load().roots,
 		GetCertificate: f.certificate,
 	}

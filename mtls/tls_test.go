@@ -240,3 +240,19 @@ func TestServerTLSIsTheHosts(t *testing.T) {
 		t.Errorf("none: %q", got)
 	}
 }
+
+// M4: where the host speaks HTTP/1.1 only, nothing promises HTTP/2 to clients
+// that know both.
+func TestServerTLSWithoutHTTP2(t *testing.T) {
+	for what, change := range map[string]func(*http.Server){
+		"TLSNextProto": func(srv *http.Server) { srv.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} },
+		"Protocols": func(srv *http.Server) {
+			srv.Protocols = new(http.Protocols)
+			srv.Protocols.SetHTTP1(true)
+		},
+	} {
+		s := newService(t)
+		sv := serve(t, s, nil, change)
+		sv.want(what, sv.client(s.root.leaf()), "HTTP/1.1 false "+worker)
+	}
+}

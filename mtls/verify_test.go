@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -59,6 +60,7 @@ func TestChains(t *testing.T) {
 		{"self-signed", tls.Certificate{Certificate: [][]byte{selfSigned().Raw}}, "unknown authority"},
 		{"the root's own", tls.Certificate{Certificate: [][]byte{s.root.cert.Raw}}, "an authority's certificate"},
 		{"an intermediate's own", tls.Certificate{Certificate: [][]byte{middle.cert.Raw}}, "an authority's certificate"},
+		{"an authority's without the usage", s.root.leaf(func(c *x509.Certificate) { c.BasicConstraintsValid, c.IsCA = true, true }), "an authority's certificate"},
 		{"with an authority's key usage", s.root.leaf(func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCRLSign }), "an authority's certificate"},
 	} {
 		for range 2 { // refusals are not remembered as anything else
@@ -264,4 +266,80 @@ func TestOtherSitesRequests(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d", c.method, c.site, status, c.status)
 		}
 	}
+}
+
+// M1: a gateway passes on what a browser sent to it: the host says whose
+// requests count.
+func TestOtherSitesRequestsByAGateway(t *testing.T) {
+	gateway := http.NewCrossOriginProtection()
+	gateway.AddInsecureBypassPattern("/")
+	app := http.NewCrossOriginProtection()
+	if err := app.AddTrustedOrigin("https://app.acme.example"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		origin string
+		cross  *http.CrossOriginProtection
+		status int
+	}{
+		{"none", "https://app.acme.example", nil, 403},
+		{"trusted", "https://app.acme.example", app, 200},
+		{"another", "https://evil.example", app, 403},
+		{"bypassed", "https://evil.example", gateway, 200},
+	} {
+		s := newService(t, func(cfg *mtls.Config) { cfg.CrossOrigin = c.cross })
+		r := over(s.root.leaf())
+		r.Method = http.MethodPost
+		r.Header.Set("Origin", c.origin)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		status := 200
+		if _, err := s.Verify(r); err != nil {
+			status = authn.AsError(err).Status
+		}
+		if status != c.status {
+			t.Errorf("%s: %d, want %d", c.name, status, c.status)
+		}
+	}
+}
+
+// M1, M6: a chain that is refused or denied is not searched for again with each
+// request: whatever a client sent in its handshake, a request is cheap. Certificates
+// are parsed for each search, so that one pointer means one search.
+func TestRefusedChainsAreRemembered(t *testing.T) {
+	searches := map[*x509.Certificate]bool{}
+	s := newService(t, func(cfg *mtls.Config) {
+		cfg.Denied = func(c *x509.Certificate) bool { searches[c] = true; return true }
+	})
+	denied, stranger := over(s.root.leaf()), over(newAuthority(nil).leaf())
+	try := func(what string, want int) {
+		t.Helper()
+		clear(searches)
+		for range 3 {
+			s.want(t, what, denied, "", "denied")
+			_, err := s.Verify(stranger)
+			var unknown x509.UnknownAuthorityError
+			if !errors.As(err, &unknown) {
+				t.Fatal(err)
+			}
+			searches[unknown.Cert] = true
+		}
+		if len(searches) != want {
+			t.Errorf("%s: %d searches, want %d", what, len(searches), want)
+		}
+	}
+	try("first", 2)
+	s.offset.Store(int64(time.Minute))
+	try("a minute later", 2)
+	if err := s.SetRoots(pool(s.root)); err != nil {
+		t.Fatal(err)
+	}
+	try("other roots", 2)
+
+	long := s.root.leaf()
+	for range 11 {
+		long.Certificate = append(long.Certificate, s.root.cert.Raw)
+	}
+	clear(searches)
+	s.want(t, "eleven beside the leaf", over(long), "", "long chain")
 }

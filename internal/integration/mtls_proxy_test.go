@@ -163,6 +163,12 @@ func TestMTLSBehindProxies(t *testing.T) {
 			want("none", get(front, nil), refused)
 			want("forged over another", get(front, &mine, forged...), "spiffe://acme.internal/mine")
 			want("forged over none", get(front, nil, forged...), refused)
+			low := []string{strings.ReplaceAll(string(p.field), "-", "_"), p.write(victims.Certificate[0]), strings.ToLower(string(p.field)), p.write(victims.Certificate[0])}
+			hop := []string{"Connection", string(p.field) + ", Client-Cert-Chain"}
+			for _, more := range [][]string{low, hop, append(hop, forged...), append(low, forged...)} {
+				want(fmt.Sprint("attack over another ", more[0]), get(front, &mine, more...), "spiffe://acme.internal/mine")
+				want(fmt.Sprint("attack over none ", more[0]), get(front, nil, more...), refused)
+			}
 			want("forged past the proxy", get(behind, nil, forged...), refused)
 			want("proxy without trust", get(front+"/wary", &mine), refused)
 			for what, cert := range map[string]tls.Certificate{
