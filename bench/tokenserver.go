@@ -33,6 +33,7 @@ func tokenRequests() []row {
 		r := httptest.NewRequest(http.MethodPost, issuerURL+path, body)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.SetBasicAuth("worker", secret)
+		r.ContentLength = int64(len(text)) // as net/http has it
 		body.Reset(text)
 		once := httptest.NewRecorder()
 		if server.ServeHTTP(once, r); once.Code != want {

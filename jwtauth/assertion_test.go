@@ -107,6 +107,8 @@ func TestParseJWKSRefuses(t *testing.T) {
 		"no set":         {k1, `no member "keys"`},
 		"no JSON":        {"x", "not JSON"},
 		"one kid twice":  {`{"keys":[` + k1 + `,` + k1 + `,` + k2 + `]}`, "same kid"},
+		"no kid":         {`{"keys":[` + strings.Replace(k1, `"kid":"k1",`, ``, 1) + `]}`, ""},
+		"no kid of two":  {`{"keys":[` + k1 + `,` + strings.Replace(k2, `"kid":"k2",`, ``, 1) + `]}`, "without kid"},
 		"for encrypting": {`{"keys":[` + k1 + `,` + strings.Replace(k2, `{`, `{"use":"enc",`, 1) + `]}`, `"use"`},
 		"private":        {`{"keys":[` + k1 + `,` + strings.Replace(k2, `{`, `{"d":"AA",`, 1) + `]}`, "private"},
 		"symmetric":      {`{"keys":[` + k1 + `,{"kty":"oct","k":"AAAA"}]}`, "symmetric"},

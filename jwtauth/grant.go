@@ -35,8 +35,8 @@ type Grant struct {
 	// Request is of the login, for Owed. It may be nil.
 	Request *http.Request
 	// ClientCert is what a refresh came over, nil for none: instead of Confirm,
-	// where the caller does not know what the login is bound to. Only
-	// [Issuer.Refresh] looks at it.
+	// where the caller does not know what the login is bound to. [Issuer.Issue]
+	// refuses it: what it would bind, Confirm does.
 	ClientCert *x509.Certificate
 }
 
@@ -64,6 +64,8 @@ func (g *Grant) check(i *Issuer) error {
 		return fault("Grant.Identity has a Subject that is not 1 to %d bytes without control characters", maxText)
 	case id.VerifiedAt.IsZero():
 		return fault("Grant.Identity has no VerifiedAt: set it before the proof is looked at, as authn.User does")
+	case g.ClientCert != nil:
+		return fault("Grant.ClientCert is of a refresh: a login is bound by Confirm")
 	case g.Refresh && i.st == nil:
 		return fault("Grant.Refresh needs a store")
 	}

@@ -2,6 +2,7 @@ package jwtauth_test
 
 import (
 	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -202,6 +203,9 @@ func TestScopesAndAudienceAreNarrowed(t *testing.T) {
 			}
 		})
 	}
+	// What would not bind the tokens is not passed over.
+	_, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: w.ada(), ClientCert: &x509.Certificate{Raw: []byte("cert")}})
+	issuerWant(t, "ClientCert", err, 500, "internal", "")
 	// A scope that would read as two is nobody's, also if an Identity has it.
 	for _, scope := range []string{"a b", "", `a"b`, `a\b`, "a\n", "gr\u00fc\u00df"} {
 		_, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: &authn.Identity{

@@ -38,18 +38,8 @@ func invalidGrant(reason string, cause error) *authn.Error {
 // host's, such as a call in a transaction. Anything else is an outage, and the
 // client may try again.
 func (i *Issuer) Refresh(ctx context.Context, token string, g Grant) (TokenSet, error) {
-	if i.st == nil {
-		return TokenSet{}, fault("Refresh needs a store")
-	}
-	if store.InTx(ctx) { // with which the end of a stolen login would be rolled back
-		return TokenSet{}, fault("Refresh in a transaction, which may be rolled back: call it without")
-	}
-	if err := g.checkRest(i); err != nil {
-		return TokenSet{}, err
-	}
-	rt, err := parseRefreshToken(token, i.kc, i.cfg.Issuer)
+	rt, err := i.refreshable(ctx, token, &g)
 	if err != nil {
-		err = invalidGrant("malformed", err)
 		i.failed(ctx, authn.Event{}, err)
 		return TokenSet{}, err
 	}
@@ -60,6 +50,24 @@ func (i *Issuer) Refresh(ctx context.Context, token string, g Grant) (TokenSet, 
 	}
 	i.log.Send(ctx, familyEvent(authn.EventRefreshed, f))
 	return set, nil
+}
+
+// refreshable is token, if nothing is wrong with the call.
+func (i *Issuer) refreshable(ctx context.Context, token string, g *Grant) (refreshToken, error) {
+	if i.st == nil {
+		return refreshToken{}, fault("Refresh needs a store")
+	}
+	if store.InTx(ctx) { // with which the end of a stolen login would be rolled back
+		return refreshToken{}, fault("Refresh in a transaction, which may be rolled back: call it without")
+	}
+	if err := g.checkRest(i); err != nil {
+		return refreshToken{}, err
+	}
+	rt, err := parseRefreshToken(token, i.kc, i.cfg.Issuer)
+	if err != nil {
+		return refreshToken{}, invalidGrant("malformed", err)
+	}
+	return rt, nil
 }
 
 // refresh does everything that may fail before the store moves the family on,

@@ -188,6 +188,9 @@ func TestNarrowingDoesNotStick(t *testing.T) {
 	issuerWant(t, "a scope that the login has not", err, 400, "invalid_scope", "")
 	_, err = try(jwtauth.Grant{Audience: []string{"https://evil.example"}})
 	issuerWant(t, "an audience that the issuer has not", err, 400, "invalid_target", "")
+	if e := w.events.Events(authn.EventRefused); len(e) != 2 || e[1].Reason != "audience" {
+		t.Errorf("events %+v", e)
+	}
 	if next, err = try(jwtauth.Grant{}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha512"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"hash"
-	"math/big"
 	"sync"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 var errBadSignature = errors.New("authn/jwtauth: bad signature")
@@ -80,19 +81,20 @@ func (k *key) signBy(s crypto.Signer, input []byte) ([]byte, error) {
 // joinECDSA makes r||s (RFC 7518 §3.4) of the ASN.1 that a [crypto.Signer]
 // answers, each of size bytes.
 func joinECDSA(der []byte, size int) ([]byte, error) {
-	var sig struct{ R, S *big.Int }
-	rest, err := asn1.Unmarshal(der, &sig)
-	if err != nil || len(rest) > 0 {
+	in := cryptobyte.String(der)
+	var sig cryptobyte.String
+	var r, s []byte // without zeros in front; of a negative number nothing is read
+	if !in.ReadASN1(&sig, asn1.SEQUENCE) || !in.Empty() ||
+		!sig.ReadASN1Integer(&r) || !sig.ReadASN1Integer(&s) || !sig.Empty() {
 		return nil, errors.New("the signer answered no ASN.1 signature")
 	}
-	for _, n := range []*big.Int{sig.R, sig.S} {
-		if n.Sign() <= 0 || n.BitLen() > size*8 {
+	joined := make([]byte, 2*size)
+	for i, n := range [...][]byte{r, s} {
+		if isZero := len(n) == 1 && n[0] == 0; isZero || len(n) > size {
 			return nil, errors.New("the signer answered a signature of another curve")
 		}
+		copy(joined[(i+1)*size-len(n):], n)
 	}
-	joined := make([]byte, 2*size)
-	sig.R.FillBytes(joined[:size])
-	sig.S.FillBytes(joined[size:])
 	return joined, nil
 }
 

@@ -234,7 +234,7 @@ func TestBadAnswersOfAKMSAreErrors(t *testing.T) {
 		{"trailing data", ES384, func(b []byte) ([]byte, error) { return append(b, 0), nil }, "no ASN.1"},
 		{"zero r", ES256, func([]byte) ([]byte, error) { return der(0, 1), nil }, "another curve"},
 		{"zero s", ES256, func([]byte) ([]byte, error) { return der(1, 0), nil }, "another curve"},
-		{"negative r", ES256, func([]byte) ([]byte, error) { return der(-1, 1), nil }, "another curve"},
+		{"negative r", ES256, func([]byte) ([]byte, error) { return der(-1, 1), nil }, "no ASN.1"},
 		{"r of 257 bits", ES256, func([]byte) ([]byte, error) { return huge, nil }, "another curve"},
 		{"cut RSA", RS256, func(b []byte) ([]byte, error) { return b[1:], nil }, "255 bytes, not 256"},
 		{"cut PSS", PS256, func(b []byte) ([]byte, error) { return b[1:], nil }, "255 bytes, not 256"},

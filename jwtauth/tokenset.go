@@ -1,7 +1,6 @@
 package jwtauth
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -26,14 +25,13 @@ type TokenSet struct {
 	lifetime time.Duration // of Access, from when it was issued
 }
 
-// tokenResponse is RFC 6749 §5.1, with what is owed.
+// tokenResponse is RFC 6749 §5.1, with what is owed. What is empty is left out.
 type tokenResponse struct {
-	AccessToken  string   `json:"access_token,omitempty"`
-	TokenType    string   `json:"token_type"`
-	ExpiresIn    int64    `json:"expires_in"`
-	RefreshToken string   `json:"refresh_token,omitempty"`
-	Scope        string   `json:"scope,omitempty"`
-	Pending      []string `json:"pending,omitempty"`
+	AccessToken  string
+	ExpiresIn    int64
+	RefreshToken string
+	Scope        string
+	Pending      []string
 }
 
 // WriteTokens answers t as JSON, with Cache-Control: no-store: access_token,
@@ -56,20 +54,26 @@ func (t TokenSet) accessLifetime() time.Duration {
 
 func (t TokenSet) response() tokenResponse {
 	return tokenResponse{
-		TokenType: "Bearer", ExpiresIn: int64(t.accessLifetime() / time.Second),
-		Scope: strings.Join(t.Scopes, " "), Pending: t.Pending,
+		ExpiresIn: int64(t.accessLifetime() / time.Second), Scope: strings.Join(t.Scopes, " "), Pending: t.Pending,
 	}
 }
 
+// write does not take encoding/json, for the reason of claimWriter.
 func (r tokenResponse) write(w http.ResponseWriter) error {
-	body, err := json.Marshal(r) //nolint:gosec // G117: this is the answer that hands tokens out
-	if err != nil {              // cannot be: strings and numbers
-		return err
-	}
+	j := claimWriters.Get().(*claimWriter)
+	defer j.free()
+	j.begin()
+	j.text("access_token", r.AccessToken)
+	j.text("token_type", "Bearer")
+	j.number("expires_in", r.ExpiresIn)
+	j.text("refresh_token", r.RefreshToken)
+	j.text("scope", r.Scope)
+	j.texts("pending", r.Pending)
+	j.b = append(j.b, "}\n"...)
 	noStore(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, err = w.Write(append(body, '\n'))
+	_, err := w.Write(j.b)
 	return err
 }
 

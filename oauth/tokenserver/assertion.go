@@ -1,6 +1,7 @@
 package tokenserver
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 
@@ -30,9 +31,30 @@ func (s *Server) assertionCredentials(raw, kind string) (credentials, *refusal) 
 	return credentials{method: PrivateKeyJWT, id: a.ClientID, assertion: a}, nil
 }
 
+// knownKeys is a client's JWKS that was read before.
+type knownKeys struct {
+	jwks []byte
+	keys jwtauth.KeySource
+}
+
+// keysOf reads a JWKS once and not for each assertion, which anybody can send: one of
+// 64 KiB takes a hundred times as long as a signature. There are as many as clients.
+func (s *Server) keysOf(c *caller) (jwtauth.KeySource, error) {
+	if v, ok := s.known.Load(c.ID); ok {
+		if known := v.(knownKeys); bytes.Equal(known.jwks, c.JWKS) {
+			return known.keys, nil
+		}
+	}
+	keys, err := jwtauth.ParseJWKS(c.JWKS)
+	if err == nil {
+		s.known.Store(c.ID, knownKeys{bytes.Clone(c.JWKS), keys})
+	}
+	return keys, err
+}
+
 // checkAssertion verifies it and spends it.
 func (s *Server) checkAssertion(r *http.Request, a *jwtauth.Assertion, c *caller) *refusal {
-	keys, err := jwtauth.ParseJWKS(c.JWKS)
+	keys, err := s.keysOf(c)
 	if err != nil { // CreateClient lets none in
 		return outage("client's JWKS", err)
 	}

@@ -154,7 +154,12 @@ func TestAssertionCountsOnce(t *testing.T) {
 	for _, path := range []string{"/introspect", "/revoke"} {
 		w.do(path, nil, "token", "x", "client_assertion_type", jwtBearer, "client_assertion", good).is(t, path, 401, "invalid_client")
 	}
-	w.forward(time.Minute)
+	w.forward(time.Minute - time.Microsecond)
+	w.askBy(good).is(t, "at its end", 401, "invalid_client")
+	if w.reason() != "replayed assertion" {
+		t.Errorf("reason %q", w.reason())
+	}
+	w.forward(time.Microsecond)
 	w.askBy(good).is(t, "later", 401, "invalid_client")
 	if w.reason() != "expired" {
 		t.Errorf("reason %q", w.reason())

@@ -34,8 +34,8 @@ const (
 // Client is one service account.
 type Client struct {
 	// ID is the client_id, and the Subject of its tokens: 1 to 255 characters of
-	// [A-Za-z0-9._~-], which no encoding changes. It is unique for good, among users'
-	// Subjects, too. "" is made up.
+	// [A-Za-z0-9._~-], which no encoding changes. No other client ever gets it, and no
+	// user's Subject may be it. "" is made up.
 	ID string
 	// Name is for people; at most 255 bytes.
 	Name string
@@ -47,13 +47,16 @@ type Client struct {
 	// CertSubject is the one of TLSClientAuth, as the function CertSubject writes it;
 	// at most 1024 bytes.
 	CertSubject string
-	// Scopes are what it may have, each of the characters of RFC 6749 §3.3.
+	// Scopes are what it may have, each of the characters of RFC 6749 §3.3. A token has
+	// 8192 bytes: a client with more scopes than fit must name those that it wants. A
+	// refresh has the login's scopes, whatever these are.
 	Scopes []string
 	// Audience is whom its tokens may be for, of the issuer's Audience. nil: it gets
 	// no tokens of its own.
 	Audience []string
 	// Serves are the audiences whose tokens it may introspect, of the issuer's
-	// Audience, beside those that were issued to it: itself, as a resource server.
+	// Audience, beside the tokens that were issued to it: what it is as a resource
+	// server.
 	// Scopes, Audience and Serves are at most 64 KiB together.
 	Serves []string
 	// CreatedAt and DisabledAt, which is zero if it is not, are the Server's to set,
@@ -115,6 +118,11 @@ func (s *Server) check(c Client) error {
 	for _, a := range slices.Concat(c.Audience, c.Serves) {
 		if size += len(a); !slices.Contains(s.audience, a) {
 			return invalid("Client.Audience or Serves has %.64q, which is not in IssuerConfig.Audience", a)
+		}
+	}
+	for _, list := range [][]string{c.Scopes, c.Audience, c.Serves} {
+		if sorted := slices.Sorted(slices.Values(list)); len(slices.Compact(sorted)) < len(list) {
+			return invalid("Client.Scopes, Audience or Serves says something twice")
 		}
 	}
 	if size > maxLists {

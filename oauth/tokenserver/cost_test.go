@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -62,9 +63,27 @@ func TestTokenAllocations(t *testing.T) {
 
 const tokenAllocs = 112
 
+// O11: a JWKS is read once, and not for each assertion that somebody forges.
+func TestForgedAssertionsDoNotCostTheWholeJWKS(t *testing.T) {
+	w := newWorld(t, nil)
+	keys := make([]signer, 100)
+	for i := range keys {
+		keys[i] = newSigner(fmt.Sprint("k", i))
+	}
+	w.create(tokenserver.Client{ID: "one", AuthMethod: tokenserver.PrivateKeyJWT, JWKS: jwks(keys[0])})
+	w.create(tokenserver.Client{ID: "many", AuthMethod: tokenserver.PrivateKeyJWT, JWKS: jwks(keys...)})
+	cost := func(id string) float64 {
+		forged := w.assertion(newSigner("k0"), id)
+		return testing.AllocsPerRun(10, func() { w.askBy(forged) })
+	}
+	if one, many := cost("one"), cost("many"); many > 1.2*one {
+		t.Errorf("%v allocations of a client with 100 keys, %v of one with a key", many, one)
+	}
+}
+
 // O11: a wrong secret and an unknown client take the same time: medians of
 // interleaved rounds. The measure is shown to see a difference where there is one:
-// ten more hashes.
+// a hundred more hashes.
 func TestWrongSecretAndUnknownClientTakeTheSameTime(t *testing.T) {
 	s, _ := plain(t)
 	_, other := plain(t)

@@ -37,7 +37,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request, f form, c *c
 	if token == "" {
 		return malformed("no token", nil)
 	}
-	info, err := s.issuer.Introspect(r.Context(), token)
+	info, err := s.issuer.Introspect(eventContext(r), token)
 	var answer introspection
 	switch {
 	case err != nil && authn.AsError(err).Status >= http.StatusInternalServerError:
@@ -70,11 +70,12 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, f form, c *calle
 	if token == "" {
 		return malformed("no token", nil)
 	}
-	if err := s.issuer.RevokeToken(r.Context(), token, c.ID); err != nil {
+	if err := s.issuer.RevokeToken(eventContext(r), token, c.ID); err != nil {
 		e := outage("issuer", err)
 		e.reported = true
 		return e
 	}
+	noStore(w)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }

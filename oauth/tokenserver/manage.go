@@ -74,7 +74,8 @@ func (s *Server) UpdateClient(ctx context.Context, c Client) error {
 // grace, at most 30 days. Two live at most: [store.ErrLimit] while an earlier
 // rotation's grace lasts; with a grace of 0 all others end at once.
 // [store.ErrNotFound]; [store.ErrConflict] for a client that is disabled; 400 for one
-// whose method has no secret.
+// whose method has no secret. Tokens that were got by an older secret live on: after a
+// leak jwtauth.Issuer.RevokeSubject ends them.
 func (s *Server) RotateSecret(ctx context.Context, id string, grace time.Duration) (authn.Secret, error) {
 	if grace < 0 || grace > maxGrace {
 		return authn.Secret{}, invalid("the grace of a rotation is 0 to %s", maxGrace)
@@ -97,8 +98,8 @@ func (s *Server) RotateSecret(ctx context.Context, id string, grace time.Duratio
 
 // DisableClient ends the client for good, and its own tokens, also those that are
 // being issued. Access tokens of users that it got by refreshing live on until they
-// expire, and it can refresh no more. [store.ErrNotFound]. After an error call it
-// again.
+// expire, and, but for a refresh that is under way, it can refresh no more.
+// [store.ErrNotFound]. After an error call it again.
 func (s *Server) DisableClient(ctx context.Context, id string) error {
 	if !isID(id) {
 		return store.ErrNotFound

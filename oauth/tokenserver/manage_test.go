@@ -333,6 +333,7 @@ func TestInvalidClients(t *testing.T) {
 		{tokenserver.Client{Scopes: []string{""}}, "Client.Scopes"},
 		{tokenserver.Client{Scopes: []string{strings.Repeat("x", 64<<10), "y"}}, "Client.Scopes"},
 		{tokenserver.Client{Audience: []string{"https://evil.example"}}, "Client.Audience"},
+		{tokenserver.Client{Scopes: []string{"a", "b", "a"}}, "twice"},
 		{tokenserver.Client{Serves: []string{"https://evil.example"}}, "Serves"},
 		{tokenserver.Client{JWKS: jwks(key)}, "Client.JWKS"},
 		{tokenserver.Client{CertSubject: "CN=x"}, "Client.CertSubject"},

@@ -2,11 +2,13 @@ package tokenserver
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/store"
 )
 
 // Codes of RFC 6749 §5.2 and RFC 8707 §2. The last two are of RFC 6749 §4.1.2.1:
@@ -91,7 +93,7 @@ func ofIssuer(err error) *refusal {
 		f = outage("issuer", err)
 	case e.Code == codeInvalidGrant || e.Code == codeInvalidScope || e.Code == codeInvalidTarget:
 		f = unusable(e.Code, e.Reason)
-	case e.Status == http.StatusUnauthorized: // revoked just now: if it is disabled, it learns that next time
+	case e.Status == http.StatusUnauthorized && errors.Is(err, store.ErrConflict): // revoked just now: if it is disabled, it learns that next time
 		f = &refusal{status: http.StatusServiceUnavailable, code: codeUnavailable, retry: proofMargin, err: err}
 	default: // the host's Owed or Claims do not want it
 		f = unusable(codeUnauthorizedClient, e.Reason)
@@ -127,6 +129,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	if err != nil { // cannot be: strings, numbers and lists of strings
 		body = []byte("{}")
 	}
+	noStore(w)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")

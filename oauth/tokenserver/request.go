@@ -2,7 +2,9 @@ package tokenserver
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -39,11 +41,10 @@ func (f form) get(name string) string {
 	return ""
 }
 
-// post is an endpoint: whatever it answers is not to be cached.
+// post is an endpoint: whatever it answers is not to be cached, which writeJSON,
+// revoke and jwtauth.WriteTokens each say.
 func (s *Server) post(serve func(w http.ResponseWriter, r *http.Request, f form, c *caller) *refusal) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noStore(w)
-		r = r.WithContext(authn.WithClient(r.Context(), authn.ClientOf(r)))
 		f, e := readForm(w, r)
 		if e == nil {
 			var c *caller
@@ -57,6 +58,12 @@ func (s *Server) post(serve func(w http.ResponseWriter, r *http.Request, f form,
 			s.refuse(w, r, e)
 		}
 	})
+}
+
+// eventContext is r's with the address that the issuer's events say. Issue finds it
+// in Grant.Request.
+func eventContext(r *http.Request) context.Context {
+	return authn.WithClient(r.Context(), authn.ClientOf(r))
 }
 
 // readForm takes POST with a form in the body, and nothing in the URL (RFC 6749
@@ -73,18 +80,36 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, *refusal) {
 	case len(kinds) != 1 || !isForm(kinds[0]) || len(r.Header["Content-Encoding"]) > 0:
 		return form{}, malformed("not a form", nil)
 	}
-	var body bytes.Buffer
-	if n := r.ContentLength; n > 0 && n <= maxBody {
-		body.Grow(int(n) + bytes.MinRead)
-	}
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+	body, err := readBody(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
+	if err != nil {
 		return form{}, malformed("body", err)
 	}
-	f, err := parseForm(body.String())
+	f, err := parseForm(body)
 	if err != nil {
 		return form{}, malformed("body", err)
 	}
 	return f, nil
+}
+
+// readBody is [io.ReadAll] with room for what is announced.
+func readBody(r io.Reader, announced int64) (string, error) {
+	size := int64(bytes.MinRead)
+	if announced > 0 && announced <= maxBody {
+		size = announced + 1 // for the read that finds the end
+	}
+	b := make([]byte, 0, size)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return string(b), nil
+		case err != nil:
+			return "", err
+		case len(b) == cap(b):
+			b = slices.Grow(b, len(b))
+		}
+	}
 }
 
 const formType = "application/x-www-form-urlencoded"

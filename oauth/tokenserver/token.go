@@ -88,7 +88,7 @@ func (s *Server) refresh(r *http.Request, f form, c *caller, scopes []string) (j
 	if token == "" {
 		return jwtauth.TokenSet{}, malformed("no refresh_token", nil)
 	}
-	set, err := s.issuer.Refresh(r.Context(), token, jwtauth.Grant{
+	set, err := s.issuer.Refresh(eventContext(r), token, jwtauth.Grant{
 		ClientID: c.ID, Scopes: scopes, Audience: f.resources, ClientCert: c.cert,
 	})
 	if err != nil {

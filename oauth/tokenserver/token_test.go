@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/authntest"
 	"github.com/gatehouse-go/authn/jwtauth"
 	"github.com/gatehouse-go/authn/oauth/tokenserver"
 	"github.com/gatehouse-go/authn/ratelimit"
@@ -256,10 +257,50 @@ func TestOutagesAreNotTheClientsFault(t *testing.T) {
 		"outage":   {func() ([]string, error) { return nil, errDown }, 503, "temporarily_unavailable"},
 		"limit":    {func() ([]string, error) { return nil, &authn.Error{Status: 429, Code: "quota_exceeded"} }, 429, "temporarily_unavailable"},
 		"refusal":  {func() ([]string, error) { return nil, authn.Forbidden("suspended", nil) }, 400, "unauthorized_client"},
+		"401":      {func() ([]string, error) { return nil, authn.Refused("suspended", nil) }, 400, "unauthorized_client"},
 	} {
 		w := newWorld(t, owed(tt.owed))
 		_, secret := w.create(tokenserver.Client{ID: "worker"})
 		w.ask("worker", secret).is(t, "Owed: "+name, tt.status, tt.code)
+	}
+}
+
+// O12: what is refused or fails is told once, by the Server or by the Issuer, with
+// the client if it is known.
+func TestRefusalsAreToldOnce(t *testing.T) {
+	var issuer authntest.Recorder
+	w := newWorld(t, func(_ *tokenserver.Config, icfg *jwtauth.IssuerConfig) { icfg.OnEvent = issuer.OnEvent })
+	_, secret := w.create(tokenserver.Client{ID: "worker"})
+	refresh, token := w.login("worker").Refresh.Reveal(), w.get("worker", secret)
+	told := func(r *authntest.Recorder) []authn.Event { return r.Events(authn.EventRefused, authn.EventOutage) }
+	for _, tt := range []struct {
+		name, path, down string
+		parameters       []string
+		byIssuer         bool
+	}{
+		{"scope", "/token", "", []string{"grant_type", "client_credentials", "scope", "admin"}, false},
+		{"grant type", "/token", "", []string{"grant_type", "password"}, false},
+		{"no version", "/token", "version", []string{"grant_type", "client_credentials"}, true},
+		{"refresh: resource", "/token", "", []string{"grant_type", "refresh_token", "refresh_token", refresh, "resource", "https://evil.example"}, true},
+		{"refresh: scope", "/token", "", []string{"grant_type", "refresh_token", "refresh_token", refresh, "scope", "admin"}, true},
+		{"refresh: nonsense", "/token", "", []string{"grant_type", "refresh_token", "refresh_token", "x"}, true},
+		{"no introspection", "/introspect", "revoked", []string{"token", token}, false},
+		{"no revocation", "/revoke", "revoke", []string{"token", token}, true},
+	} {
+		mine, others := len(told(&w.events)), len(told(&issuer))
+		w.st.fail(tt.down)
+		w.do(tt.path, basic("worker", secret), tt.parameters...)
+		w.st.fail("")
+		events := told(&w.events)[mine:]
+		if tt.byIssuer {
+			if len(events) > 0 {
+				t.Errorf("%s: told twice: %+v", tt.name, events)
+			}
+			events = told(&issuer)[others:]
+		}
+		if len(events) != 1 || !events[0].Addr.IsValid() || !tt.byIssuer && events[0].Subject != "worker" {
+			t.Errorf("%s: %+v", tt.name, events)
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -79,7 +80,8 @@ type Config struct {
 	Once store.Once
 	// ClientCert is the verified certificate that r came over, nil if none:
 	// mtls.Verifier.Certificate. One that nobody has verified lets anybody in. It is
-	// for TLSClientAuth, which nil turns off, and for tokens that are bound.
+	// for TLSClientAuth, which nil turns off, and for tokens that are bound; with nil
+	// logins that are bound to a certificate cannot be refreshed here.
 	ClientCert func(r *http.Request) *x509.Certificate
 	// BindTokens binds a client's own tokens to the certificate that the request
 	// came over, if there is one, whatever the client's method (RFC 8705 §3).
@@ -102,6 +104,7 @@ type Server struct {
 	audience  []string // the issuer's
 	audiences []string // of assertions
 	handlers  map[string]http.Handler
+	known     sync.Map // of knownKeys, by client ID
 }
 
 // New serves the clients of a store. Issuer signs their tokens and must be one that
