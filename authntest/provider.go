@@ -27,7 +27,8 @@ type Provider struct {
 	ClientID     string
 	ClientSecret authn.Secret
 
-	// Claims say who signs in next: in id_tokens, in userinfo and after refreshes.
+	// Claims say who signs in next: in id_tokens and in userinfo. A
+	// refresh has those of its login.
 	// "sub" is "ada" at first. nil is somebody who says no: access_denied.
 	Claims map[string]any
 	// Algorithm signs id_tokens: "RS256", unless "ES256".

@@ -33,6 +33,7 @@ func Apple(id, teamID, keyID string, key authn.Secret) Provider {
 	p := OIDC("apple", appleIssuer, id, authn.Secret{})
 	p.Params = url.Values{"response_mode": {"form_post"}}
 	p.spec.scopes = []string{"openid", "name", "email"}
+	p.spec.names = appleName
 	signer, err := parseAppleKey(key)
 	switch {
 	case err != nil:

@@ -314,11 +314,7 @@ func TestFlowCookie(t *testing.T) {
 		back := b.provides(to)
 		var c *http.Cookie
 		for _, c = range b.jar {
-			want := http.SameSiteLaxMode
-			if mode == "form_post" {
-				want = http.SameSiteNoneMode
-			}
-			if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.SameSite != want || c.MaxAge != 600 {
+			if !strings.HasPrefix(c.Name, "__Host-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
 				t.Errorf("%s: %v", mode, c)
 			}
 			if len(c.Name)+len(c.Value) > 400 {

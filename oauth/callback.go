@@ -74,8 +74,8 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, p *provider, back
 	if err != nil {
 		return Profile{}, err
 	}
-	if profile.Name == "" {
-		profile.Name = appleName(resp.user)
+	if profile.Name == "" && p.spec.names != nil {
+		profile.Name = p.spec.names(resp.user)
 	}
 	profile.LinkTo = linkTo
 	return profile, nil
@@ -159,6 +159,9 @@ var ourFault = []string{
 	"incorrect_client_credentials", "redirect_uri_mismatch", // GitHub's
 }
 
+// busy are errors that pass, of providers that say them by a 400.
+var busy = []string{"temporarily_unavailable", "server_error", "internal_failure", "slow_down", "rate_limit_exceeded"}
+
 // exchange is the one token request.
 func (p *provider) exchange(ctx context.Context, m *metadata, code string, f *flow) (*oauth2.Token, error) {
 	c, err := p.config(m)
@@ -192,8 +195,8 @@ func tokenError(err error) error {
 	}
 	said := errors.New("the token endpoint says " + printable(e.ErrorCode))
 	status := e.Response.StatusCode
-	if e.ErrorCode == "" || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests || slices.Contains(ourFault, e.ErrorCode) {
-		return outage("token endpoint", errors.Join(said, statusError{status}))
+	if e.ErrorCode == "" || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests || slices.Contains(slices.Concat(ourFault, busy), e.ErrorCode) {
+		return outage("token endpoint", errors.Join(said, statusError{code: status}))
 	}
 	return failed("token endpoint", said)
 }

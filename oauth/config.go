@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -80,8 +81,8 @@ func (cfg *Config) check(kc *authn.Keychain) (*url.URL, error) {
 		return nil, errors.New("Config.Tokens needs Once: two instances would refresh one token, and providers end a token whose refresh comes twice")
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
-	if base.RawPath != "" || strings.Contains(base.Path, "//") {
-		return nil, fmt.Errorf("Config.BaseURL is %q: its path has no escapes and no empty segments", cfg.BaseURL)
+	if base.EscapedPath() != base.Path || base.Path != "" && path.Clean(base.Path) != base.Path {
+		return nil, fmt.Errorf("Config.BaseURL is %q: its path has no escapes, no dots and no empty segments", cfg.BaseURL)
 	}
 	cfg.Providers = slices.Clone(cfg.Providers)
 	if cfg.OnError == nil {

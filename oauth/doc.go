@@ -23,9 +23,10 @@
 // and no way to go without PKCE.
 //
 // The cookie is __Host-, Secure and HttpOnly. Browsers keep such a cookie from
-// https only; most take it from http://localhost. It is SameSite=Lax, and None for
-// a provider that answers by a form (response_mode=form_post; Apple), whose POST
-// comes from another site: http.CrossOriginProtection, session.Manager.Protect
+// https only; most take it from http://localhost. It is SameSite=Lax. A provider
+// that answers by a form (response_mode=form_post; Apple) makes a POST from another
+// site, without cookies, which is sent on to where they are.
+// http.CrossOriginProtection, session.Manager.Protect
 // among it, must let that callback pass: mount the Login outside of it, or
 //
 //	protection.AddInsecureBypassPattern("POST /auth/apple/callback")

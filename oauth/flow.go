@@ -133,8 +133,10 @@ func cookieName(state string) (string, bool) {
 }
 
 // setFlow sends the cookie of f, and takes away the oldest where there would be
-// more than maxFlows.
-func (l *Login) setFlow(w http.ResponseWriter, r *http.Request, f *flow, sameSite http.SameSite) error {
+// more than maxFlows. It is Lax for a form_post, too: forward does not read it, and
+// with None the images of any site would fill the browser with flows until the
+// session's cookie falls out.
+func (l *Login) setFlow(w http.ResponseWriter, r *http.Request, f *flow) error {
 	name, _ := cookieName(f.state())
 	value, err := l.kc.Seal(flowPurpose, f.encode(), []byte(name))
 	if err != nil {
@@ -143,9 +145,9 @@ func (l *Login) setFlow(w http.ResponseWriter, r *http.Request, f *flow, sameSit
 	for _, old := range l.evicted(r) {
 		endCookie(w, old)
 	}
-	cookies.Set(w, &http.Cookie{ //nolint:gosec // G124: SameSite is Lax, or None for a form_post
+	cookies.Set(w, &http.Cookie{
 		Name: name, Value: base64.RawURLEncoding.EncodeToString(value), Path: "/", MaxAge: int(flowFor / time.Second),
-		Secure: true, HttpOnly: true, SameSite: sameSite,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 	return nil
 }

@@ -63,7 +63,7 @@ func githubEmail(ctx context.Context, c *http.Client) (string, error) {
 		Primary, Verified bool
 	}
 	err := getJSON(ctx, c, githubAPI+"/user/emails?per_page=100", &emails)
-	if status := (statusError{}); errors.As(err, &status) && (status.code == http.StatusForbidden || status.code == http.StatusNotFound) {
+	if status := (statusError{}); errors.As(err, &status) && !status.limited && (status.code == http.StatusForbidden || status.code == http.StatusNotFound) {
 		return "", nil // the scope user:email, or an App's permission, was not granted
 	}
 	if err != nil {

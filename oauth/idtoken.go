@@ -55,7 +55,7 @@ func (p *provider) verify(ctx context.Context, m *metadata, raw, nonce, accessTo
 	case !sig.good:
 		return idToken{}, wrong("signature", err)
 	}
-	t, wrongClaim := p.read(m, sig.payload, nonce, now)
+	t, wrongClaim := p.read(m, sig.payload, sig.by, nonce, now)
 	switch {
 	case wrongClaim != "":
 		return idToken{}, wrong(wrongClaim, err)
@@ -69,12 +69,15 @@ func (p *provider) verify(ctx context.Context, m *metadata, raw, nonce, accessTo
 }
 
 // read is the claims of a token whose signature is good, or the one that is wrong.
-func (p *provider) read(m *metadata, payload []byte, nonce string, now time.Time) (t idToken, wrongClaim string) {
+func (p *provider) read(m *metadata, payload []byte, key crypto.PublicKey, nonce string, now time.Time) (t idToken, wrongClaim string) {
 	if readJSON(payload, &t.claims) != nil {
 		return t, "claims"
 	}
 	if t.issuer = p.issuerOf(m, t.claims["iss"]); t.issuer == "" {
 		return t, "iss"
+	}
+	if p.spec.keyIssuer != nil && !p.spec.keyIssuer(m.keys.issuerOf(key), t.issuer) {
+		return t, "iss of the key"
 	}
 	if !p.isAudience(t.claims) {
 		return t, "aud or azp"
@@ -88,8 +91,11 @@ func (p *provider) read(m *metadata, payload []byte, nonce string, now time.Time
 	if got, _ := t.claims["nonce"].(string); got != nonce && nonce != anyNonce {
 		return t, "nonce"
 	}
-	if at, ok := seconds(t.claims["auth_time"]); ok && at.Before(now) {
+	if at, ok := seconds(t.claims["auth_time"]); ok && !at.After(now.Add(leeway)) {
 		t.authTime = at
+		if at.After(now) {
+			t.authTime = now
+		}
 	}
 	return t, ""
 }
@@ -172,7 +178,8 @@ type signature struct {
 	sig      []byte
 	payload  []byte
 	good     bool
-	err      error // what VerifySignature answered: go-oidc keeps only its text
+	by       crypto.PublicKey // the key, if it is good
+	err      error            // what VerifySignature answered: go-oidc keeps only its text
 }
 
 var errSignature = errors.New("authn/oauth: the signature is wrong")
@@ -232,6 +239,7 @@ func (s *signature) check(ctx context.Context, not crypto.PublicKey) error {
 		return err
 	}
 	if jwt.GetSigningMethod(s.alg).Verify(s.signed, s.sig, key) == nil {
+		s.by = key
 		return nil
 	}
 	if s.kid == "" && not == nil { // perhaps by the next key, which has no name either

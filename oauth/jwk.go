@@ -26,6 +26,7 @@ const (
 // jwk is a key that may verify id_tokens.
 type jwk struct {
 	kid, alg string // "" if the set does not say
+	issuer   string // of Microsoft: whose tokens it signs
 	key      crypto.PublicKey
 }
 
@@ -76,6 +77,7 @@ func parseKey(raw []byte) (jwk, error) {
 		X   string          `json:"x"`
 		Y   string          `json:"y"`
 		D   json.RawMessage `json:"d"`
+		Iss string          `json:"issuer"`
 	}
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return jwk{}, err
@@ -83,7 +85,7 @@ func parseKey(raw []byte) (jwk, error) {
 	if m.D != nil || m.Use != "" && m.Use != "sig" || m.Ops != nil && !slices.Contains(m.Ops, "verify") {
 		return jwk{}, errors.New("not for signatures")
 	}
-	k := jwk{kid: m.Kid, alg: m.Alg}
+	k := jwk{kid: m.Kid, alg: m.Alg, issuer: m.Iss}
 	var err error
 	switch m.Kty {
 	case "RSA":

@@ -97,6 +97,18 @@ func (s *keySet) find(alg, kid string, not crypto.PublicKey, now time.Time) (fou
 	return found, found != nil
 }
 
+// issuerOf is what the set says of a key that it has: whose tokens it signs.
+func (s *keySet) issuerOf(key crypto.PublicKey) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keys {
+		if e, ok := k.key.(interface{ Equal(crypto.PublicKey) bool }); ok && e.Equal(key) {
+			return k.issuer
+		}
+	}
+	return ""
+}
+
 // refresh makes the one request; known reports whether what it was for is there
 // now. It goes on when the client has gone: others wait.
 func (s *keySet) refresh(ctx context.Context, known func() bool) {

@@ -12,7 +12,8 @@ const microsoftHost = "https://login.microsoftonline.com/"
 
 // Microsoft is named "microsoft" and lets in who belongs to one of these tenants
 // (Entra ID directories), which are GUIDs; personal accounts are of tenant
-// 9188040d-6c67-4b91-b112-36a304b66dad. Issuer names the tenant.
+// 9188040d-6c67-4c5b-b112-36a304b66dad. Issuer names the tenant,
+// and Subject is of this client id: another registration has other Subjects.
 // https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference
 //
 // EmailVerified is never true: an administrator of any tenant can write any address
@@ -30,6 +31,8 @@ func Microsoft(id string, secret authn.Secret, tenants ...string) Provider {
 	}
 	if len(tenants) == 1 {
 		p.spec.issuer, p.spec.published = microsoftHost+tenants[0]+"/v2.0", ""
+	} else {
+		p.spec.keyIssuer = microsoftKeyIssuer
 	}
 	p.spec.issuers = func(iss string) string {
 		for _, t := range tenants {
@@ -41,6 +44,14 @@ func Microsoft(id string, secret authn.Secret, tenants ...string) Provider {
 	}
 	p.spec.adjust = func(p *Profile) { p.EmailVerified = false }
 	return p
+}
+
+// microsoftKeyIssuer is for the keys of all tenants, each of which says whose tokens
+// it signs: that of personal accounts must not sign for a directory.
+// https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signing-key-issuer
+func microsoftKeyIssuer(of, iss string) bool {
+	tenant := strings.TrimSuffix(strings.TrimPrefix(iss, microsoftHost), "/v2.0")
+	return strings.NewReplacer("{tenantid}", tenant, "{tenantId}", tenant).Replace(of) == iss
 }
 
 // isGUID reports whether s is 8-4-4-4-12 hexadecimal digits in lower case.

@@ -91,7 +91,7 @@ func (l *Login) allow(w http.ResponseWriter, r *http.Request, methods ...string)
 		}
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
-	l.cfg.OnError(w, r, &authn.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Reason: r.Method})
+	l.cfg.OnError(w, clean(r, "/"), &authn.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Reason: r.Method})
 	return false
 }
 
@@ -108,13 +108,18 @@ func (l *Login) refuse(w http.ResponseWriter, r *http.Request, back string, err 
 	if !e.Reported {
 		_ = l.log.Refusal(r, &e)
 	}
-	u, parseErr := url.ParseRequestURI(back)
-	if parseErr != nil {
+	l.cfg.OnError(w, clean(r, back), &e)
+}
+
+// clean is r as if it were for back, without the code and the state.
+func clean(r *http.Request, back string) *http.Request {
+	u, err := url.ParseRequestURI(back)
+	if err != nil {
 		back, u = "/", &url.URL{Path: "/"}
 	}
-	clean := *r
-	clean.URL, clean.RequestURI, clean.Form, clean.PostForm = u, back, nil, nil
-	l.cfg.OnError(w, &clean, &e)
+	c := *r
+	c.URL, c.RequestURI, c.Form, c.PostForm = u, back, nil, nil
+	return &c
 }
 
 // The refusals of a flow. What was wrong goes to the event only.

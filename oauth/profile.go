@@ -44,8 +44,9 @@ type Profile struct {
 }
 
 // Identity is the host's user, who has just come by this provider. It has the
-// factor "oauth" as of the provider's auth_time, where it tells one, so that
-// authn.Within counts from when the user was last asked there. Whatever the
+// factor "oauth" as of the provider's auth_time, so that authn.Within counts from when
+// the user was last asked there; and as of now, whether asked or not, where it tells
+// none: set Params' max_age for one. Whatever the
 // provider asked for is no factor of this service.
 func (p Profile) Identity(subject string) *authn.Identity {
 	id := authn.User(subject, method)

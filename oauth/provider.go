@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ type Provider struct {
 	// Scopes replace those that a Profile needs. nil: these.
 	Scopes []string
 	// Params are added to the authorization request: "prompt", "login_hint".
-	// "response_mode" may be "form_post". Those of the protocol are refused.
+	// "response_mode" may be "form_post". "max_age" is held against the id_token's
+	// auth_time. Those of the protocol are refused.
 	Params url.Values
 
 	spec spec
@@ -34,11 +36,13 @@ type spec struct {
 	err       error // what was wrong with the arguments
 	id        string
 	secret    func(now time.Time) (string, error)
-	issuer    string                  // of OpenID Connect: where discovery is; of plain OAuth 2 the Issuer of profiles
-	published string                  // the issuer that discovery has, if it is another
-	issuers   func(iss string) string // the Issuer of an id_token's iss, "" if it is none of them; nil: issuer only
+	issuer    string                    // of OpenID Connect: where discovery is; of plain OAuth 2 the Issuer of profiles
+	published string                    // the issuer that discovery has, if it is another
+	issuers   func(iss string) string   // the Issuer of an id_token's iss, "" if it is none of them; nil: issuer only
+	keyIssuer func(of, iss string) bool // whether a key of that "issuer" signs for iss; nil: keys have none
 	scopes    []string
 	adjust    func(p *Profile)
+	names     func(user string) string // reads what the browser says of the user; nil: it is not asked
 
 	// Of plain OAuth 2.
 	endpoint oauth2.Endpoint
@@ -59,7 +63,8 @@ func OIDC(name, issuer, id string, secret authn.Secret) Provider {
 // Endpoint and Scopes; c.Endpoint.AuthStyle must be set. profile asks the
 // provider's API who it is: c carries the token, and is limited as all requests
 // are. It sets Subject at least; Issuer defaults to the origin of
-// c.Endpoint.AuthURL. Its error is an outage unless it is an *authn.Error.
+// c.Endpoint.AuthURL: set it where that origin has several realms, or their users are
+// the same. Its error is an outage unless it is an *authn.Error.
 func OAuth2(name string, c oauth2.Config, profile func(ctx context.Context, c *http.Client) (Profile, error)) Provider {
 	p := Provider{Name: name, spec: spec{
 		id: c.ClientID, secret: fixedSecret(authn.NewSecret(c.ClientSecret)), endpoint: c.Endpoint,
@@ -96,7 +101,15 @@ var ours = []string{
 	"request", "request_uri",
 }
 
-const maxName = 32
+const (
+	maxName = 32
+	maxAge  = "max_age"
+)
+
+func isSeconds(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 31)
+	return err == nil
+}
 
 // checked is p with copies of its own, or what is wrong with it.
 func (p Provider) checked() (Provider, error) {
@@ -122,6 +135,9 @@ func (p Provider) checked() (Provider, error) {
 			return fail(`Scopes lack "openid": there would be no id_token`)
 		}
 	}
+	if p.spec.names != nil && !p.formPost() {
+		return fail(`Params lack "response_mode": "form_post": Apple tells name and address by nothing else`)
+	}
 	if p.Scopes == nil {
 		p.Scopes = p.spec.scopes
 	}
@@ -133,6 +149,8 @@ func (p Provider) checked() (Provider, error) {
 			return fail("Params may not have %q", name)
 		case len(values) != 1:
 			return fail("Params has %q %d times", name, len(values))
+		case name == maxAge && !isSeconds(values[0]):
+			return fail("Params has a max_age that is no number of seconds")
 		case name == "response_mode" && values[0] != "query" && values[0] != "form_post":
 			return fail("Params has a response_mode other than query and form_post")
 		}

@@ -31,7 +31,7 @@ func replies(change map[string]any) func(nonce string) string {
 const (
 	tenant1  = "9122040d-6c67-4c5b-b112-36a304b66dad"
 	tenant2  = "72f988bf-86f1-41af-91ab-2d7cd011db47"
-	personal = "9188040d-6c67-4b91-b112-36a304b66dad"
+	personal = "9188040d-6c67-4c5b-b112-36a304b66dad"
 )
 
 // microsoft has the discovery documents of the v2.0 endpoint for all tenants and
@@ -48,7 +48,7 @@ func microsoft() *standIn {
 	s := &standIn{answers: map[string]answer{}}
 	for path, issuer := range map[string]string{"common": "{tenantid}", tenant1: tenant1} {
 		s.answers["GET login.microsoftonline.com/"+path+"/v2.0/.well-known/openid-configuration"] = asJSON(doc(path, issuer))
-		s.answers["GET login.microsoftonline.com/"+path+"/discovery/v2.0/keys"] = asJSON(strings.Replace(certs(), `"alg":"RS256",`, "", 1))
+		s.answers["GET login.microsoftonline.com/"+path+"/discovery/v2.0/keys"] = asJSON(strings.Replace(certs(), `"alg":"RS256",`, `"issuer":"https://login.microsoftonline.com/{tenantid}/v2.0",`, 1))
 	}
 	return s
 }

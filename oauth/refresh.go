@@ -60,6 +60,9 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 		case err != nil:
 			return nil, err
 		case k.valid(l.cfg.Now()):
+			if k.stale {
+				s.reseal(s.ctx, *k, sealed)
+			}
 			return k.token(), nil
 		case k.Refresh == "":
 			return nil, errNoMore
@@ -132,10 +135,10 @@ func (s *tokenSource) refresh(sealed []byte) (*oauth2.Token, error) {
 	if sealErr != nil {
 		return nil, sealErr
 	}
-	putErr := l.cfg.Tokens.ReplaceProviderToken(ctx, s.subject, s.provider, sealed, value)
+	putErr := s.put(ctx, sealed, value)
 	switch {
 	case errors.Is(putErr, store.ErrConflict) && err == nil: // unlinked, or logged in again: that counts
-		return s.again(ctx)
+		return s.again(ctx, k.Refresh, next)
 	case putErr != nil && !errors.Is(putErr, store.ErrConflict):
 		return nil, l.down(s.ctx, s.subject, "store", putErr)
 	case err != nil:
@@ -146,8 +149,26 @@ func (s *tokenSource) refresh(sealed []byte) (*oauth2.Token, error) {
 	return next.token(), nil
 }
 
-// reseal keeps the same in other bytes, which nobody has claimed: who waits, and who
-// comes next, may try at once.
+// put keeps value in place of sealed. It tries again: the provider may have ended what
+// is kept. One that took effect without an answer is ErrConflict then.
+func (s *tokenSource) put(ctx context.Context, sealed, value []byte) error {
+	for pause := firstPoll; ; pause *= 2 {
+		err := s.l.cfg.Tokens.ReplaceProviderToken(ctx, s.subject, s.provider, sealed, value)
+		if err == nil || errors.Is(err, store.ErrConflict) || pause > maxPoll {
+			return err
+		}
+		wait := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		case <-wait.C:
+		}
+	}
+}
+
+// reseal keeps the same in other bytes, by the newest key, which nobody has claimed:
+// who waits, and who comes next, may try at once.
 func (s *tokenSource) reseal(ctx context.Context, k kept, sealed []byte) {
 	value, err := s.l.seal(s.subject, s.provider, k)
 	if err == nil {
@@ -155,16 +176,38 @@ func (s *tokenSource) reseal(ctx context.Context, k kept, sealed []byte) {
 	}
 }
 
-// again is what is kept now, if it is good.
-func (s *tokenSource) again(ctx context.Context) (*oauth2.Token, error) {
-	k, _, err := s.l.load(ctx, s.subject, s.provider)
-	if err != nil {
-		return nil, err
+// again is what is kept now, if it is good. Where a login has carried over the
+// refresh token that is used up now, it gets the new one.
+func (s *tokenSource) again(ctx context.Context, used string, next kept) (*oauth2.Token, error) {
+	l := s.l
+	for range saveTries {
+		k, sealed, err := l.load(ctx, s.subject, s.provider)
+		if err != nil {
+			return nil, err
+		}
+		if k.Refresh == used && next.Refresh != used && k.Issuer == next.Issuer && k.Of == next.Of {
+			k.Refresh = next.Refresh
+			if !k.valid(l.cfg.Now()) {
+				k.Access, k.Expiry = next.Access, next.Expiry
+			}
+			value, err := l.seal(s.subject, s.provider, *k)
+			if err != nil {
+				return nil, err
+			}
+			err = l.cfg.Tokens.ReplaceProviderToken(ctx, s.subject, s.provider, sealed, value)
+			if errors.Is(err, store.ErrConflict) {
+				continue
+			}
+			if err != nil {
+				return nil, l.down(ctx, s.subject, "store", err)
+			}
+		}
+		if !k.valid(l.cfg.Now()) {
+			break
+		}
+		return k.token(), nil
 	}
-	if !k.valid(s.l.cfg.Now()) {
-		return nil, s.l.down(ctx, s.subject, "refresh", store.ErrConflict)
-	}
-	return k.token(), nil
+	return nil, l.down(ctx, s.subject, "refresh", store.ErrConflict)
 }
 
 // refresh is RFC 6749 §6, and OpenID Connect Core §12.2 where an id_token comes, too.

@@ -74,7 +74,10 @@ func (l *Login) query(r *http.Request, p *provider) (url.Values, error) {
 // that are SameSite=Lax are not there. It sends the answer, sealed, on to the GET of
 // the same path, where they are.
 func (l *Login) forward(w http.ResponseWriter, r *http.Request, p *provider) {
-	refuse := func(reason string) { l.refuse(w, r, "/", malformed(reason)) }
+	refuse := func(reason string) {
+		endFlows(w, r.PostForm["state"])
+		l.refuse(w, r, "/", malformed(reason))
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") {
 		refuse("no form")
@@ -153,5 +156,9 @@ func appleName(user string) string {
 	if user == "" || json.Unmarshal([]byte(user), &u) != nil {
 		return ""
 	}
-	return strings.TrimSpace(u.Name.First + " " + u.Name.Last)
+	name := strings.TrimSpace(u.Name.First + " " + u.Name.Last)
+	if len(name) > maxSubject || strings.ContainsFunc(name, isControl) {
+		return ""
+	}
+	return name
 }

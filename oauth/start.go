@@ -18,7 +18,8 @@ import (
 //
 //	mux.Handle("POST /account/link/google", authn.Require(sessions, authn.Within(15*time.Minute))(login.Link("google")))
 //
-// It panics if there is no such provider, or no Config.SignedIn.
+// The session's cookie must be SameSite=Lax, or it is not there at the callback. Link
+// panics if there is no such provider, or no Config.SignedIn.
 func (l *Login) Link(provider string) http.Handler {
 	p := l.providers[provider]
 	switch {
@@ -66,11 +67,7 @@ func (l *Login) start(w http.ResponseWriter, r *http.Request, p *provider, link 
 		return
 	}
 	f := newFlow(p.Name, back, link, l.cfg.Now())
-	sameSite := http.SameSiteLaxMode
-	if p.formPost() {
-		sameSite = http.SameSiteNoneMode
-	}
-	if err := l.setFlow(w, r, f, sameSite); err != nil {
+	if err := l.setFlow(w, r, f); err != nil {
 		l.refuse(w, r, back, err)
 		return
 	}

@@ -32,6 +32,8 @@ type kept struct {
 	IDToken string    `json:"id_token,omitempty"`
 	Issuer  string    `json:"issuer"`
 	Of      string    `json:"of"`
+
+	stale bool // sealed by an older key
 }
 
 func (k *kept) token() *oauth2.Token {
@@ -89,29 +91,52 @@ func (l *Login) SaveToken(ctx context.Context, subject string, p Profile) error 
 
 // Unlink revokes the token at the provider, where that can be done, and forgets it.
 // If the provider is down it is kept, and the error is 503: call Unlink again, or
-// delete the record from the store. That there is none is fine. The host forgets
+// delete the record from the store. A login meanwhile is revoked, too. That there is
+// none is fine. The host forgets
 // (Issuer, Subject) itself.
 func (l *Login) Unlink(ctx context.Context, subject, provider string) error {
 	if err := l.keeps(subject, provider); err != nil {
 		return err
 	}
-	k, _, err := l.load(ctx, subject, provider)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if err := l.revokeKept(ctx, subject, provider); errors.Is(err, store.ErrNotFound) {
 		return nil
-	case errors.Is(err, errUnreadable): // nobody can revoke it any more
-	case err != nil:
+	} else if err != nil {
 		return err
-	default:
-		if err := l.providers[provider].revoke(ctx, k); err != nil {
-			return l.down(ctx, subject, "revocation", err)
-		}
 	}
 	if err := l.cfg.Tokens.DeleteProviderToken(ctx, subject, provider); err != nil {
 		return l.down(ctx, subject, "store", err)
 	}
 	l.log.Send(ctx, authn.Event{Kind: authn.EventRevoked, Subject: subject, SubjectKind: authn.KindUser, Reason: provider})
 	return nil
+}
+
+// revokeKept ends what is kept, and also what another request, by a refresh or a
+// login, has put there meanwhile.
+func (l *Login) revokeKept(ctx context.Context, subject, provider string) error {
+	for range saveTries {
+		k, sealed, err := l.load(ctx, subject, provider)
+		switch {
+		case errors.Is(err, errUnreadable): // nobody can revoke it any more
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := l.providers[provider].revoke(ctx, k); err != nil {
+			return l.down(ctx, subject, "revocation", err)
+		}
+		ended, err := l.seal(subject, provider, kept{Issuer: k.Issuer, Of: k.Of, Expiry: l.cfg.Now().UTC()})
+		if err != nil {
+			return err
+		}
+		err = l.cfg.Tokens.ReplaceProviderToken(ctx, subject, provider, sealed, ended)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, store.ErrConflict):
+			return l.down(ctx, subject, "store", err)
+		}
+	}
+	return l.down(ctx, subject, "store", errors.New("authn/oauth: others keep writing the token"))
 }
 
 var errUnreadable = errors.New("authn/oauth: a stored token cannot be opened: its key is not in the keychain, or it is damaged")
@@ -126,8 +151,8 @@ func (l *Login) load(ctx context.Context, subject, provider string) (*kept, []by
 	case err != nil:
 		return nil, nil, l.down(ctx, subject, "store", err)
 	}
-	plain, _, err := l.kc.Open(tokenPurpose, sealed, tokenAAD(subject, provider))
-	k := &kept{}
+	plain, stale, err := l.kc.Open(tokenPurpose, sealed, tokenAAD(subject, provider))
+	k := &kept{stale: stale}
 	if err != nil || json.Unmarshal(plain, k) != nil {
 		return nil, nil, l.down(ctx, subject, "stored token", errUnreadable)
 	}

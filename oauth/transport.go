@@ -65,7 +65,10 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 }
 
 // statusError is an answer other than 200.
-type statusError struct{ code int }
+type statusError struct {
+	code    int
+	limited bool // by the rate of requests
+}
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", e.code) }
 
@@ -82,7 +85,8 @@ func getJSON(ctx context.Context, c *http.Client, address string, v any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return statusError{resp.StatusCode}
+		limited := resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-RateLimit-Remaining") == "0"
+		return statusError{resp.StatusCode, limited}
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -136,7 +140,7 @@ func revoked(resp *http.Response, err error, gone ...int) error {
 			return nil
 		}
 	}
-	return statusError{resp.StatusCode}
+	return statusError{code: resp.StatusCode}
 }
 
 func encodeText(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

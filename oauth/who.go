@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/oauth2"
@@ -67,6 +70,9 @@ func (p *provider) openID(ctx context.Context, m *metadata, token *oauth2.Token,
 	if err != nil {
 		return Profile{}, err
 	}
+	if !p.recent(t.authTime, f.created) {
+		return Profile{}, wrong("auth_time", nil)
+	}
 	claims := t.claims
 	if lacks := func(scope, claim string) bool { return slices.Contains(p.Scopes, scope) && claims[claim] == nil }; m.Userinfo != "" &&
 		(lacks("email", "email") || lacks("profile", "name")) {
@@ -86,12 +92,26 @@ func (p *provider) openID(ctx context.Context, m *metadata, token *oauth2.Token,
 	return profile, nil
 }
 
+// recent holds the provider to Params' max_age, which the user may have taken out of
+// the request (OpenID Connect Core §3.1.3.7, step 13).
+func (p *provider) recent(authTime, asked time.Time) bool {
+	if !p.Params.Has(maxAge) {
+		return true
+	}
+	age, err := strconv.ParseUint(p.Params.Get(maxAge), 10, 31)
+	return err == nil && !authTime.IsZero() && !authTime.Add(time.Duration(age)*time.Second+leeway).Before(asked)
+}
+
 // userinfo is OpenID Connect Core §5.3: it counts only for the id_token's subject
 // (§5.3.4).
 func (p *provider) userinfo(ctx context.Context, m *metadata, token *oauth2.Token, subject string) (map[string]any, error) {
 	var claims map[string]any
 	c := oauth2.NewClient(p.use(ctx), oauth2.StaticTokenSource(token))
-	if err := getJSON(ctx, c, m.Userinfo, &claims); err != nil {
+	err := getJSON(ctx, c, m.Userinfo, &claims)
+	if status := (statusError{}); errors.As(err, &status) && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden) {
+		return nil, nil // this token is for another API
+	}
+	if err != nil {
 		return nil, outage("userinfo", err)
 	}
 	if claims["sub"] != any(subject) {

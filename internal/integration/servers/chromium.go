@@ -11,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"math/big"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +66,14 @@ func startChromium(path string) (*Browser, error) {
 		return nil, err
 	}
 	b := &Browser{Certificate: cert}
+	// As people have it: other sites' images have cookies, except in private windows.
+	if err := os.MkdirAll(filepath.Join(dir, "Default"), 0o700); err != nil {
+		return nil, err
+	}
+	preferences := []byte(`{"profile":{"cookie_controls_mode":0}}`)
+	if err := os.WriteFile(filepath.Join(dir, "Default", "Preferences"), preferences, 0o600); err != nil {
+		return nil, err
+	}
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(dir),
