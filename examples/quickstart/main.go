@@ -2,13 +2,17 @@
 //
 //	go run ./examples/quickstart               # a page to click, and curl lines to paste
 //	go run ./examples/quickstart -walkthrough  # sends those requests itself, checks the answers
+//	OIDC_ISSUER=https://… OIDC_CLIENT_ID=… OIDC_CLIENT_SECRET=… OIDC_NAME=Acme go run ./examples/quickstart  # also "Log in with Acme"
 package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -16,6 +20,7 @@ import (
 	"github.com/gatehouse-go/authn/examples/internal/stores"
 	"github.com/gatehouse-go/authn/examples/internal/tour"
 	"github.com/gatehouse-go/authn/jwtauth"
+	"github.com/gatehouse-go/authn/oauth"
 	"github.com/gatehouse-go/authn/password"
 	"github.com/gatehouse-go/authn/ratelimit"
 	"github.com/gatehouse-go/authn/session"
@@ -45,14 +50,15 @@ func run(ctx context.Context, o tour.Options) error {
 	attempts := authn.Must(ratelimit.NewAttempts(st, kc, ratelimit.AttemptsConfig{OnEvent: audit}))
 	hasher := authn.Must(password.NewHasher(password.HasherConfig{}))
 	people := authn.Must(password.New(st, attempts, password.Config{Hasher: hasher, Revoke: authn.Revokers{sessions, issuer}, OnEvent: audit}))
-	d, err := newDemo(ctx, st, hasher, keys, issuer, base)
-	if err != nil {
+	login, err1 := elsewhere(st, kc, sessions, base, audit)
+	d, err2 := tour.NewDemo(ctx, files, st, hasher, keys, issuer, base)
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	return d.Calls.Serve(ctx, o.Listener, routes(keys, issuer, sessions, people, audit, d), o.Walk, keys.Close) // Close writes the last uses
+	return d.Calls.Serve(ctx, o.Listener, routes(keys, issuer, sessions, people, login, audit, d), o.Walk, keys.Close) // Close writes the last uses
 }
 
-func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager, people *password.Authenticator, audit authn.EventFunc, d *demo) http.Handler {
+func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager, people *password.Authenticator, login http.Handler, audit authn.EventFunc, d *tour.Demo) http.Handler {
 	guard := authn.Guard{Verifier: authn.FirstOf(keys, issuer.Verifier(), sessions), OnError: authn.Pages{Login: "/"}.OnError, OnEvent: audit}
 	browsers := authn.Guard{Verifier: sessions, OnError: guard.OnError, OnEvent: audit} // signed out, they are sent to the form
 	mux := http.NewServeMux()
@@ -79,14 +85,13 @@ func routes(keys *apikey.Keys, issuer *jwtauth.Issuer, sessions *session.Manager
 		}
 		home(w, r, err)
 	})))
+	mux.Handle("/auth/", login) // the page's link leads to /auth/sso/login
 	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { home(w, r, sessions.Logout(w, r)) })
-	mux.Handle("POST /logout/others", browsers.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		home(w, r, sessions.RevokeOthers(r.Context()))
-	})))
+	mux.Handle("POST /logout/others", browsers.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { home(w, r, sessions.RevokeOthers(r.Context())) })))
 	mux.Handle("GET /{$}", browsers.Optional()(tour.Page{URL: d.URL, Template: tour.Template(files, "page.html"), Data: func(r *http.Request) (any, error) {
 		id, ok := authn.FromContext(r.Context())
 		if !ok {
-			return map[string]any{"Demo": d, "Wrong": r.URL.Query().Has("wrong"), "Back": authn.ReturnTo(r, "/")}, nil
+			return map[string]any{"Demo": d, "Query": r.URL.Query(), "Back": authn.ReturnTo(r, "/"), "Issuer": os.Getenv("OIDC_ISSUER"), "Name": os.Getenv("OIDC_NAME")}, nil
 		}
 		devices, _, err := sessions.List(r.Context(), id.Subject, store.Page{})
 		return map[string]any{"Demo": d, "User": id, "Devices": devices}, err
@@ -123,28 +128,23 @@ func prove(people *password.Authenticator, w http.ResponseWriter, r *http.Reques
 	return user, err
 }
 
-// demo is what a visitor gets: live keys and tokens, and what to try with them.
-type demo struct {
-	URL, Typo, SpareID                      string
-	Reader, Spare, Manager, Access, Refresh authn.Secret
-	Calls                                   tour.Calls
-}
-
-func newDemo(ctx context.Context, st store.PasswordTable, hasher *password.Hasher, keys *apikey.Keys, issuer *jwtauth.Issuer, base string) (d *demo, err error) {
-	ada := authn.User("ada", "password", authn.Factor{Name: "pwd", At: time.Now()})
-	ada.Scopes = []string{"orders:read"}
-	record := store.Password{Subject: "ada", Name: "ada", Hash: authn.Must(hasher.Hash(ctx, "quickstart"))} // no Policy would take it
-	err0 := errors.Join(st.DeletePassword(ctx, "ada"), st.CreatePassword(ctx, record, time.Now()),          // an earlier run's,
-		keys.RevokeSubject(ctx, "ada")) // on a store that keeps
-	reader, err1 := keys.Create(ctx, "ada", apikey.Spec{Name: "reader", Scopes: []string{"orders:read"}})
-	spare, err2 := keys.Create(ctx, "ada", apikey.Spec{Name: "spare", Scopes: []string{"orders:read"}})
-	manager, err3 := keys.Create(ctx, "ada", apikey.Spec{Name: "manager", Scopes: []string{"orders:read", "keys:manage"}})
-	tokens, err4 := issuer.Issue(ctx, jwtauth.Grant{Identity: ada, Refresh: true, TTL: 24 * time.Hour}) // to paste all day
-	if err := errors.Join(err0, err1, err2, err3, err4); err != nil {
-		return nil, err
+// elsewhere logs in by an account at the OpenID provider that the environment names, if it names one.
+func elsewhere(st store.Once, kc *authn.Keychain, sessions *session.Manager, base string, audit authn.EventFunc) (http.Handler, error) {
+	issuer, client, secret := os.Getenv("OIDC_ISSUER"), os.Getenv("OIDC_CLIENT_ID"), authn.NewSecret(os.Getenv("OIDC_CLIENT_SECRET"))
+	if issuer == "" {
+		return http.NotFoundHandler(), nil
 	}
-	d = &demo{URL: base, Typo: tour.Typo(reader.Secret.Reveal()), SpareID: spare.ID, Access: tokens.Access, Refresh: tokens.Refresh}
-	d.Reader, d.Spare, d.Manager = reader.Secret, spare.Secret, manager.Secret
-	d.Calls, err = tour.Read(files, "tour.http", d)
-	return d, err
+	return oauth.NewLogin(kc, oauth.Config{ // its redirect URI is base + "/auth/sso/callback"
+		BaseURL: base + "/auth", Providers: []oauth.Provider{oauth.OIDC("sso", issuer, client, secret)},
+		Once: st, OnEvent: audit, OnError: authn.Pages{Login: "/?failed=1"}.OnError,
+		OnLogin: func(w http.ResponseWriter, r *http.Request, p oauth.Profile) error {
+			user := p.Identity(fmt.Sprintf("sso:%.16x", sha256.Sum256([]byte(p.Issuer+"\n"+p.Subject)))) // never by e-mail; a service has a table
+			user.Scopes, user.Attributes = []string{"orders:read"}, map[string]string{"name": p.Name}
+			_, err := sessions.Login(w, r, user, session.LoginOptions{})
+			if err == nil {
+				http.Redirect(w, r, p.ReturnTo, http.StatusSeeOther)
+			}
+			return err
+		},
+	})
 }

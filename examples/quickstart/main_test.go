@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +22,8 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/apikey"
+	"github.com/gatehouse-go/authn/authntest"
+	"github.com/gatehouse-go/authn/examples/internal/tour"
 	"github.com/gatehouse-go/authn/jwtauth"
 	"github.com/gatehouse-go/authn/password"
 	"github.com/gatehouse-go/authn/ratelimit"
@@ -65,7 +69,7 @@ func program(t *testing.T, role string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	cmd.Env = append(os.Environ(), roleVar+"="+role, "OIDC_ISSUER=")
 	return cmd
 }
 
@@ -166,14 +170,7 @@ func TestPrintedCurlLinesWork(t *testing.T) {
 	cmd := program(t, "program", "-addr", "localhost:0")
 	var log bytes.Buffer
 	cmd.Stderr = &log
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := printedLines(t, stdout)
+	lines, _ := serves(t, cmd)
 	if len(lines) < 15 {
 		t.Errorf("%d curl lines were printed, want at least 15", len(lines))
 	}
@@ -199,9 +196,16 @@ func TestPrintedCurlLinesWork(t *testing.T) {
 
 type printed struct{ status, title, curl string }
 
-// printedLines reads what the program prints before it waits.
-func printedLines(t *testing.T, stdout io.Reader) (all []printed) {
+// serves starts a program that waits, and reads what it prints before.
+func serves(t *testing.T, cmd *exec.Cmd) (all []printed, page string) {
 	t.Helper()
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	var last printed
 	for in := bufio.NewScanner(stdout); in.Scan(); {
 		switch line := in.Text(); {
@@ -211,16 +215,17 @@ func printedLines(t *testing.T, stdout io.Reader) (all []printed) {
 			last.curl = line
 			all = append(all, last)
 		case strings.HasPrefix(line, "Or open http://127.0.0.1:"):
-			return all
+			return all, strings.Fields(line)[2]
 		}
 	}
 	t.Fatal("the program ended before it said where to find the page")
-	return nil
+	return nil, ""
 }
 
 // testServer is what the program serves.
 func testServer(t *testing.T) http.Handler {
 	t.Helper()
+	t.Setenv("OIDC_ISSUER", "")
 	const base = "http://127.0.0.1:8080"
 	st := memstore.New(memstore.Config{})
 	keys := authn.Must(apikey.New(st, apikey.Config{
@@ -233,11 +238,12 @@ func testServer(t *testing.T) http.Handler {
 	attempts := authn.Must(ratelimit.NewAttempts(st, kc, ratelimit.AttemptsConfig{}))
 	hasher := authn.Must(password.NewHasher(password.HasherConfig{Argon2: password.Argon2Small()}))
 	people := authn.Must(password.New(st, attempts, password.Config{Hasher: hasher, Revoke: sessions}))
-	d, err := newDemo(t.Context(), st, hasher, keys, issuer, base)
-	if err != nil {
+	login, err1 := elsewhere(st, kc, sessions, base, nil)
+	d, err2 := tour.NewDemo(t.Context(), files, st, hasher, keys, issuer, base)
+	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	return routes(keys, issuer, sessions, people, nil, d)
+	return routes(keys, issuer, sessions, people, login, nil, d)
 }
 
 // E1: of many guesses at the password five a minute are looked at.
@@ -452,6 +458,161 @@ func TestPageShowsWhoIsSignedIn(t *testing.T) {
 	ask(http.MethodPost, "/logout", "", laptop)
 	if w := ask(http.MethodGet, "/me", "", laptop); w.Code != http.StatusUnauthorized {
 		t.Errorf("the laptop is still signed in: %d", w.Code)
+	}
+}
+
+// browser is at the quickstart's page. It carries the cookies by itself: a flow's
+// is Secure, which browsers send to loopback without TLS, and Go's jar does not.
+type browser struct {
+	t       *testing.T
+	page    string
+	cookies map[string]string
+}
+
+// get follows redirects, to other hosts without cookies.
+func (b *browser) get(to string) (body, at string) {
+	b.t.Helper()
+	for range 10 {
+		r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, to, nil)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/html")
+		home := strings.HasPrefix(to, b.page+"/")
+		for name, value := range b.cookies {
+			if home {
+				r.Header.Add("Cookie", name+"="+value)
+			}
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, c := range resp.Cookies() {
+			if b.cookies[c.Name] = c.Value; c.MaxAge < 0 {
+				delete(b.cookies, c.Name)
+			}
+		}
+		next, err := resp.Location()
+		if err != nil { // no redirect
+			return string(text), strings.TrimPrefix(to, b.page)
+		}
+		to = next.String()
+	}
+	b.t.Fatalf("redirects lead on and on, to %s", to)
+	return "", ""
+}
+
+// logIn clicks the page's button.
+func (b *browser) logIn(name string) (body, at string) {
+	b.t.Helper()
+	front, _ := b.get(b.page + "/")
+	button := regexp.MustCompile(`<a class="button" href="([^"]+)">Log in with ` + name + `</a>`).FindStringSubmatch(front)
+	if button == nil {
+		b.t.Fatalf("the page has no button for %s:\n%s", name, front)
+	}
+	return b.get(html.UnescapeString(button[1]))
+}
+
+// servesWith is the page of a program whose environment names provider. end is
+// Ctrl-C.
+func servesWith(t *testing.T, provider *authntest.Provider) (page string, end func()) {
+	t.Helper()
+	cmd := program(t, "program", "-addr", "localhost:0")
+	cmd.Env = append(cmd.Env, "OIDC_ISSUER="+provider.URL, "OIDC_CLIENT_ID="+provider.ClientID,
+		"OIDC_CLIENT_SECRET="+provider.ClientSecret.Reveal(), "OIDC_NAME=Acme & Co")
+	_, page = serves(t, cmd)
+	return page, func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// E1: where the environment names an OpenID provider the page has a button for
+// it, and an account there is somebody here: the same one each time, by issuer
+// and subject, whatever its address.
+func TestLoginElsewhere(t *testing.T) {
+	first, second, pages := authntest.NewProvider(t), authntest.NewProvider(t), map[*authntest.Provider]string{}
+	for _, p := range []*authntest.Provider{first, second} {
+		page, end := servesWith(t, p)
+		defer end()
+		pages[p] = page
+	}
+	logIn := func(at *authntest.Provider, sub string) string {
+		at.Claims = map[string]any{"sub": sub, "name": "A <b>person</b>", "email": "ada@example.com", "email_verified": true}
+		b := &browser{t: t, page: pages[at], cookies: map[string]string{}}
+		body, where := b.logIn("Acme &amp; Co")
+		if where != "/" || !strings.Contains(body, "</b>, A &lt;b&gt;person&lt;/b&gt;</h2>") || strings.Contains(body, "Log in with") {
+			t.Errorf("%s is led to %s:\n%s", sub, where, body)
+		}
+		if len(b.cookies) != 1 || b.cookies["session"] == "" {
+			t.Errorf("%s keeps %v", sub, b.cookies)
+		}
+		body, _ = b.get(pages[at] + "/orders")
+		var orders struct{ Subject, Method string }
+		if err := json.Unmarshal([]byte(body), &orders); err != nil || orders.Method != "session" || !regexp.MustCompile(`^sso:[0-9a-f]{32}$`).MatchString(orders.Subject) {
+			t.Errorf("the orders of %s: %v, %s", sub, err, body)
+		}
+		return orders.Subject
+	}
+	ada := logIn(first, "ada")
+	if again := logIn(first, "ada"); again != ada {
+		t.Errorf("ada is %s, and then %s", ada, again)
+	}
+	if eve, other := logIn(first, "eve"), logIn(second, "ada"); eve == ada || other == ada || other == eve {
+		t.Errorf("ada is %s, eve %s, and another provider's ada %s", ada, eve, other)
+	}
+}
+
+// E1: who says no at the provider reads so on the page, in the page's words.
+func TestLoginElsewhereDenied(t *testing.T) {
+	provider := authntest.NewProvider(t)
+	provider.Claims = nil
+	page, end := servesWith(t, provider)
+	defer end()
+	b := &browser{t: t, page: page, cookies: map[string]string{}}
+	body, at := b.logIn("Acme &amp; Co")
+	if at != "/?failed=1&return_to=%2F" || !strings.Contains(body, "That login did not succeed.") || strings.Contains(body, "access_denied") {
+		t.Errorf("who says no is led to %s:\n%s", at, body)
+	}
+	if len(b.cookies) != 0 {
+		t.Errorf("and keeps %v", b.cookies)
+	}
+}
+
+// E1: without a provider there is no button and nothing behind it.
+func TestNoLoginElsewhere(t *testing.T) {
+	h := testServer(t)
+	for path, want := range map[string]int{
+		"/": 200, "/?failed=1": 200, "/auth/": 404, "/auth/sso/login": 404, "/auth/sso/callback?code=x&state=y": 404,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil))
+		if body := w.Body.String(); w.Code != want || strings.Contains(body, "Log in with") || strings.Contains(body, "did not succeed") {
+			t.Errorf("%s: %d, want %d:\n%s", path, w.Code, want, body)
+		}
+	}
+}
+
+// E1: a provider that is not set up as it should be is said at the start.
+func TestWrongProviderIsSaid(t *testing.T) {
+	for _, env := range [][]string{
+		{"OIDC_ISSUER=http://accounts.example", "OIDC_CLIENT_ID=id", "OIDC_CLIENT_SECRET=secret"},
+		{"OIDC_ISSUER=https://accounts.example", "OIDC_CLIENT_ID=", "OIDC_CLIENT_SECRET=secret"},
+	} {
+		cmd := program(t, "program", "-addr", "localhost:0")
+		cmd.Env = append(cmd.Env, env...)
+		out, err := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(out), "quickstart: authn/oauth: ") {
+			t.Errorf("%v: exit code %d, %v:\n%s", env, code, err, out)
+		}
 	}
 }
 
