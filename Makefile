@@ -9,6 +9,11 @@ SHELL := bash
 MODULES := $(shell go list -m -f '{{.Dir}}')
 BIN := $(CURDIR)/.bin
 LINT := $(BIN)/golangci-lint
+# What is covered by the tests against servers, and by the core's own; programs
+# that make files are left out.
+STORES := github.com/gatehouse-go/authn/store
+COVER_SERVERS = -coverpkg=$(STORES)/sqlstore,$(STORES)/redisstore -coverprofile=$(CURDIR)/coverage/servers.out
+COVER_CORE = -coverpkg=$(shell go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./... | paste -sd,) -coverprofile=coverage/core.out
 # Executions per target: a duration runs into golang.org/issue/75804, which fails
 # at the end of a sound run.
 FUZZTIME ?= 20000x
@@ -34,16 +39,21 @@ build:
 install:
 	internal/integration/install.sh
 
-# AUTHN_SUMMARY is where the integration tests say what ran on which server.
+# AUTHN_SUMMARY is where the integration tests say what ran on which server. They
+# also leave a profile for coverage, and so does standalone.
 race:
-	export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
-	for m in $(MODULES); do (cd $$m && go test -race -shuffle=on -timeout=30m ./...); done; \
+	mkdir -p coverage; export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
+	for m in $(MODULES); do \
+		case $$m in */internal/integration) cover="$(COVER_SERVERS)";; *) cover=;; esac; \
+		(cd $$m && go test -race -shuffle=on -timeout=40m $$cover ./...); \
+	done; \
 	cat $$AUTHN_SUMMARY
 
 # Without the workspace, which raises versions: what a consumer of the core gets.
 standalone:
+	mkdir -p coverage
 	GOWORK=off go build ./...
-	GOWORK=off go test -shuffle=on ./...
+	GOWORK=off go test -shuffle=on $(COVER_CORE) ./...
 
 fuzz:
 	internal/ci/fuzz.sh $(FUZZTIME)
