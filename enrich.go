@@ -16,7 +16,8 @@ import (
 //
 // Errors are as of [Verifier]: [Refused] for a user who is gone, anything that
 // is no *Error for an outage (503). Here ErrNoCredential is a refusal, too:
-// the credential was there.
+// the credential was there. So a login page stands outside: under [Optional], too,
+// a user who is gone is refused.
 type EnrichFunc func(ctx context.Context, id *Identity) (*Identity, error)
 
 // Enrich applies f to whom v knows, before any rule.

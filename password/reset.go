@@ -24,10 +24,11 @@ const forgotTime = 200 * time.Millisecond
 // password. For a name that nobody has it does not call send, answers the same,
 // and takes the same time: 200 ms, unless the store takes longer. So send must
 // hand its mail to a queue and not keep ctx, which ends with the request; what it
-// cannot do is an event, not an answer. A
-// user with five tokens that are good still is sent no other. Limit the route
-// by client (package ratelimit). The error is an outage, or 500 without
-// Config.OneTime.
+// cannot do is an event, not an answer. It goes to the address on record for
+// subject, never to name as it was typed: names that are equal in lower case may be
+// different mailboxes. A user with five tokens that are good still is sent no other.
+// Limit the route by client (package ratelimit). The error is an outage, or 500
+// without Config.OneTime.
 func (a *Authenticator) Forgot(r *http.Request, name string, send func(ctx context.Context, subject string, token authn.Secret) error) error {
 	if a.cfg.OneTime == nil {
 		return fault("Forgot needs Config.OneTime")

@@ -85,7 +85,7 @@ func newService(ctx context.Context, st store.Store, keys *apikey.Keys, hasher *
 	if err := errors.Join(err0, err1, err2); err != nil {
 		return nil, nil, err
 	}
-	s := &service{people: people, sessions: sessions, issuer: issuer, audit: audit, end: time.Now().AddDate(0, 3, 0), link: base + "/moving"}
+	s := &service{people: people, sessions: sessions, issuer: issuer, once: st, audit: audit, end: time.Now().AddDate(0, 3, 0), link: base + "/moving"}
 	calls, err := tour.Read(files, "tour.http", map[string]any{"URL": base, "Operator": operator.Secret, "App": app.Access})
 	return s, calls, err
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -261,6 +262,27 @@ func TestMove(t *testing.T) {
 					t.Errorf("step %d: the session that the token became: %d", at, moved.Code)
 				}
 			}
+		}
+	}
+}
+
+// E4: of requests at the same time one moves a login.
+func TestMoveAtOnce(t *testing.T) {
+	for n := range 20 {
+		at := 1 + n%2*2
+		w := newWorld(t, at)
+		login := map[int][2]string{1: w.cookie, 3: w.token}[at]
+		var moved atomic.Int32
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				if w.send(http.MethodPost, "/move", login).Code < http.StatusMultipleChoices {
+					moved.Add(1)
+				}
+			})
+		}
+		if all.Wait(); moved.Load() != 1 {
+			t.Fatalf("step %d: a login moved %d times", at, moved.Load())
 		}
 	}
 }

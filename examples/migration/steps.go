@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/gatehouse-go/authn/jwtauth"
 	"github.com/gatehouse-go/authn/password"
 	"github.com/gatehouse-go/authn/session"
+	"github.com/gatehouse-go/authn/store"
 )
 
 // service is what the host has, whatever step the migration is at.
@@ -16,6 +19,7 @@ type service struct {
 	people   *password.Authenticator
 	sessions *session.Manager
 	issuer   *jwtauth.Issuer
+	once     store.Once
 	audit    authn.EventFunc
 	end      time.Time // of the old way
 	link     string    // to what a client is to do instead
@@ -97,12 +101,35 @@ func (s *service) routes(at step, count authn.AcceptFunc) http.Handler {
 	})
 	mux.Handle("POST /move", guard.Require(leaving)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := authn.FromContext(r.Context())
-		answerError(w, r, at.gives(w, r, id))
+		err := s.claim(r, id)
+		if err == nil {
+			err = at.gives(w, r, id)
+		}
+		answerError(w, r, err)
 	})))
 	if at.takes != authn.Verifier(s.sessions) { // but tokens
 		mux.Handle("/token/refresh", s.issuer.RefreshHandler())
 	}
 	return mux
+}
+
+// claim lets a login move once, also of requests at the same time. It comes first:
+// who loses its answer signs in again.
+func (s *service) claim(r *http.Request, id *authn.Identity) error {
+	login := id.CredentialID
+	if id.Method == "jwt" { // a login that is refreshed has many tokens
+		claims, err := jwtauth.Claims[struct{ SID string }](r.Context())
+		if err != nil {
+			return err
+		}
+		login = cmp.Or(claims.SID, login)
+	}
+	now := time.Now()
+	err := s.once.ClaimOnce(r.Context(), "move", store.DigestOf(id.Method+" "+login), now.Add(24*time.Hour), now) // no login lives longer
+	if errors.Is(err, store.ErrExists) {
+		return authn.Forbidden("has moved", err)
+	}
+	return err
 }
 
 func orders(w http.ResponseWriter, r *http.Request) {

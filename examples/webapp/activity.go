@@ -11,6 +11,9 @@ import (
 
 // record keeps what happened to an account, for its owner's eyes. It is an
 // authn.EventFunc: within the request that caused the event, and not ended with it.
+// What can be provoked without end, by a key that is good no more, is kept once a
+// minute: it must neither fill the table nor push the rest off the page. Nothing is
+// kept of who is gone.
 func (u *users) record(ctx context.Context, e authn.Event) {
 	if e.Subject == "" || e.Kind == authn.EventOutage {
 		return
@@ -21,8 +24,14 @@ func (u *users) record(ctx context.Context, e authn.Event) {
 	if e.Addr.IsValid() {
 		addr = e.Addr.String()
 	}
-	_, err := u.db.ExecContext(ctx, `INSERT INTO events (user_id, at, kind, method, reason, addr) VALUES ($1, $2, $3, $4, $5, $6)`,
-		e.Subject, e.At.UnixMicro(), e.Kind, e.Method, e.Reason, addr)
+	since := e.At
+	if e.Kind == authn.EventRefused || e.Kind == authn.EventDenied {
+		since = e.At.Add(-time.Minute)
+	}
+	_, err := u.db.ExecContext(ctx, `INSERT INTO events (user_id, at, kind, method, reason, addr) SELECT $1, $2, $3, $4, $5, $6
+		WHERE EXISTS (SELECT 1 FROM users WHERE id = $1) AND NOT EXISTS (SELECT 1 FROM events
+			WHERE user_id = $1 AND at > $7 AND kind = $3 AND method = $4 AND reason = $5 AND addr = $6)`,
+		e.Subject, e.At.UnixMicro(), e.Kind, e.Method, e.Reason, addr, since.UnixMicro())
 	if err != nil {
 		log.Print("activity: ", err) // slog has the event itself
 	}

@@ -21,6 +21,10 @@ import (
 
 const service = "Acme Notes"
 
+// maxBody bounds every body: what is left of a multipart form is written to disk
+// without a bound.
+const maxBody = 64 << 10
+
 type app struct {
 	url      string
 	provider string // as people call it; "" without one
@@ -36,6 +40,7 @@ type app struct {
 	pages    authn.Pages
 	html     map[string]*template.Template
 	mail     func(to, subject, link string)
+	audit    authn.EventFunc
 	handler  http.Handler
 }
 
@@ -43,6 +48,7 @@ type app struct {
 func newApp(url string, st store.Store, u *users, kc *authn.Keychain, breached password.BreachList, log authn.EventFunc, mail func(to, subject, link string)) (_ *app, err error) {
 	a := &app{url: url, users: u, html: parseTemplates(), mail: mail}
 	audit := authn.Tee(log, u.record)
+	a.audit = audit
 	a.pages = authn.Pages{Login: "/login", Factor: map[string]string{"otp": "/login/otp", "": "/reauth"}}
 	errs := make([]error, 7)
 	a.codes, errs[0] = totp.New(st, kc, totp.Config{Issuer: service, TrustDevice: 30 * 24 * time.Hour, OnEvent: audit})
@@ -79,6 +85,10 @@ func (a *app) routes(st store.Store, audit authn.EventFunc) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
+	callers, err := ratelimit.New(st, ratelimit.Config{OnEvent: audit}, ratelimit.GCRA("callers", 1200, time.Minute, 200, ratelimit.ByClient))
+	if err != nil {
+		return nil, err
+	}
 	web := authn.Guard{ // people in browsers
 		Verifier: authn.Enrich(a.sessions, a.enrich), Rules: []authn.Rule{authn.OfKind(authn.KindUser)}, OnError: a.onError, OnEvent: audit,
 	}
@@ -87,25 +97,25 @@ func (a *app) routes(st store.Store, audit authn.EventFunc) (http.Handler, error
 	}
 
 	site := http.NewServeMux()
-	page := func(pattern string, h http.HandlerFunc) { site.Handle(pattern, web.Optional()(h)) }
 	limited := func(pattern string, l *ratelimit.Limiter, h http.HandlerFunc) { site.Handle(pattern, l.Middleware(h)) }
 	private := func(pattern string, h http.HandlerFunc, rules ...authn.Rule) {
 		site.Handle(pattern, web.Require(rules...)(h))
 	}
 
-	page("GET /{$}", a.home)
-	page("GET /register", a.form("register"))
+	site.Handle("GET /{$}", web.Optional()(http.HandlerFunc(a.home)))
+	// These ask nobody who it is: a session whose user is gone is refused, and sent here.
+	site.HandleFunc("GET /register", a.form("register"))
 	limited("POST /register", mails, a.register)
-	page("GET /verify", a.verifyPage)
+	site.HandleFunc("GET /verify", a.verifyPage)
 	limited("POST /verify", forms, a.verify)
-	page("GET /login", a.form("login"))
+	site.HandleFunc("GET /login", a.form("login"))
 	limited("POST /login", forms, a.login)
-	page("GET /forgot", a.form("forgot"))
+	site.HandleFunc("GET /forgot", a.form("forgot"))
 	limited("POST /forgot", mails, a.forgot)
-	page("GET /reset", a.resetPage)
+	site.HandleFunc("GET /reset", a.resetPage)
 	limited("POST /reset", forms, a.reset)
 	site.HandleFunc("POST /logout", a.logout)
-	site.Handle("/login/otp", web.Require(authn.AllowPending("otp"))(a.codes.Challenge(a.sessions, a.codePage)))
+	site.Handle("/login/otp", web.Require(authn.AllowPending("otp"))(a.codes.Challenge(a, a.codePage)))
 	private("GET /reauth", a.form("reauth"))
 	private("POST /reauth", a.reauth)
 	private("POST /notes", a.addNote)
@@ -142,21 +152,22 @@ func (a *app) routes(st store.Store, audit authn.EventFunc) (http.Handler, error
 	notes := http.NewServeMux()
 	notes.Handle("GET /api/notes", api.Require(authn.Scopes("notes:read"))(calls.Middleware(http.HandlerFunc(a.apiNotes))))
 	notes.Handle("POST /api/notes", api.Require(authn.Scopes("notes:write"))(calls.Middleware(http.HandlerFunc(a.apiAddNote))))
-	root.Handle("/api/", open.Handler(notes)) // outside: a preflight carries no credentials
+	// CORS is outside: a preflight carries no credentials. What is refused counts, too.
+	root.Handle("/api/", open.Handler(callers.Middleware(notes)))
 	root.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		if err := st.Check(r.Context()); err != nil {
 			authn.WriteError(w, r, err)
 		}
 	})
-	return a.headers(root), nil
+	return a.headers(http.MaxBytesHandler(root, maxBody)), nil
 }
 
 // enrich is the look at the application's own users: is there still one?
 func (a *app) enrich(ctx context.Context, id *authn.Identity) (*authn.Identity, error) {
 	u, err := a.users.byID(ctx, id.Subject)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && !u.Active:
-		return nil, authn.Refused("inactive", err)
+	case errors.Is(err, store.ErrNotFound), err == nil && !u.Verified:
+		return nil, authn.Refused("no user", err)
 	case err != nil:
 		return nil, err // 503
 	}

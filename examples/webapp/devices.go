@@ -25,8 +25,7 @@ func (a *app) revokeOthers(w http.ResponseWriter, r *http.Request) {
 
 // revokeAll ends this session, too, and takes its cookie away.
 func (a *app) revokeAll(w http.ResponseWriter, r *http.Request) {
-	subject := who(r).Subject
-	if !a.failed(w, r, a.sessions.Logout(w, r)) {
-		a.done(w, r, "/?done=signed-out", a.sessions.RevokeSubject(r.Context(), subject))
+	if !a.failed(w, r, a.sessions.RevokeSubject(r.Context(), who(r).Subject)) {
+		a.done(w, r, "/?done=signed-out", a.sessions.Logout(w, r))
 	}
 }

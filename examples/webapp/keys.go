@@ -35,7 +35,8 @@ func (a *app) showKeys(w http.ResponseWriter, r *http.Request, status int, issue
 }
 
 func (a *app) createKey(w http.ResponseWriter, r *http.Request) {
-	spec := apikey.Spec{Name: r.PostFormValue("name"), Scopes: r.PostForm["scope"]}
+	spec := apikey.Spec{Name: r.PostFormValue("name")}
+	spec.Scopes = r.PostForm["scope"] // parsed by the line above
 	if days, err := strconv.Atoi(r.PostFormValue("days")); err == nil && days > 0 {
 		spec.ExpiresAt = time.Now().AddDate(0, 0, min(days, 366))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log"
 	"net/http"
 	"net/url"
 	"time"
@@ -47,17 +48,29 @@ func (a *app) sendVerify(ctx context.Context, id, email string) error {
 
 // verifyPage uses nothing up: mail scanners open links, too.
 func (a *app) verifyPage(w http.ResponseWriter, r *http.Request) {
-	link, err := a.links.Peek(r.Context(), purposeVerify, r.FormValue("token"))
+	_, err := a.links.Peek(r.Context(), purposeVerify, r.FormValue("token"))
 	if a.failed(w, r, err) {
 		return
 	}
-	a.show(w, r, http.StatusOK, "verify", map[string]string{"Email": link.Bound, "Token": r.FormValue("token")})
+	a.show(w, r, http.StatusOK, "verify", form{Name: r.FormValue("token")})
 }
 
+// verify wants the password, too. Anybody can register with somebody's address: by
+// the link alone its owner would open the door for a password that is not theirs
+// (account pre-hijacking). Who did not choose it takes "Forgot the password?".
 func (a *app) verify(w http.ResponseWriter, r *http.Request) {
-	link, err := a.links.Consume(r, purposeVerify, r.PostFormValue("token"))
+	token := r.PostFormValue("token")
+	link, err := a.links.Peek(r.Context(), purposeVerify, token)
+	if a.failed(w, r, err) {
+		return
+	}
+	_, err = a.people.Confirm(r, link.Subject, r.PostFormValue("password"))
+	if a.refused(w, r, "verify", token, err) {
+		return
+	}
+	link, err = a.links.Consume(r, purposeVerify, token)
 	if err == nil {
-		err = a.users.activate(r.Context(), link.Subject, link.Bound)
+		err = a.users.verify(r.Context(), link.Subject, link.Bound)
 	}
 	a.done(w, r, "/login?done=verified", err)
 }
@@ -72,7 +85,7 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	if a.failed(w, r, err) {
 		return
 	}
-	if !u.Active { // who knows the password may know that
+	if !u.Verified { // who knows the password may know that
 		if !a.failed(w, r, a.sendVerify(r.Context(), u.ID, u.Email)) {
 			a.show(w, r, http.StatusForbidden, "mailed", u.Email)
 		}
@@ -87,13 +100,28 @@ func (a *app) start(w http.ResponseWriter, r *http.Request, id *authn.Identity, 
 	if err != nil {
 		return err
 	}
-	if len(id.Pending) == 0 { // this browser gets in while others guess
-		if err := a.attempts.Remember(w, r, id.Subject); err != nil {
-			return err
-		}
-	}
+	a.remember(w, r, id)
 	http.Redirect(w, r, a.pages.Next(id, returnTo), http.StatusSeeOther)
 	return nil
+}
+
+// AddFactor makes app an authn.FactorAdder: with the code, too, a login is complete.
+func (a *app) AddFactor(w http.ResponseWriter, r *http.Request, f authn.Factor) (*authn.Identity, error) {
+	id, err := a.sessions.AddFactor(w, r, f)
+	if err == nil {
+		a.remember(w, r, id)
+	}
+	return id, err
+}
+
+// remember lets this browser in while others guess, once nothing is owed.
+func (a *app) remember(w http.ResponseWriter, r *http.Request, id *authn.Identity) {
+	if len(id.Pending) > 0 {
+		return
+	}
+	if err := a.attempts.Remember(w, r, id.Subject); err != nil {
+		log.Print("remember: ", err) // the login stands
+	}
 }
 
 // reauth asks for the password again before something dangerous.
@@ -116,11 +144,17 @@ func (a *app) codePage(w http.ResponseWriter, r *http.Request, err error) {
 	a.show(w, r, status, "code", f)
 }
 
-// forgot answers alike whether or not there is such a user.
+// forgot answers alike whether or not there is such a user. The mail goes to the
+// address that is kept, never to what was typed: another mailbox may look the same
+// to store.Passwords, since "K" (U+212A, the Kelvin sign) is "k" in lower case.
 func (a *app) forgot(w http.ResponseWriter, r *http.Request) {
 	email := r.PostFormValue("email")
-	err := a.people.Forgot(r, email, func(_ context.Context, _ string, token authn.Secret) error {
-		a.mail(email, "Choose a new password", a.url+"/reset?token="+url.QueryEscape(token.Reveal()))
+	err := a.people.Forgot(r, email, func(ctx context.Context, subject string, token authn.Secret) error {
+		u, err := a.users.byID(ctx, subject)
+		if err != nil {
+			return err
+		}
+		a.mail(u.Email, "Choose a new password", a.url+"/reset?token="+url.QueryEscape(token.Reveal()))
 		return nil
 	})
 	if a.failed(w, r, err) {
@@ -145,7 +179,7 @@ func (a *app) reset(w http.ResponseWriter, r *http.Request) {
 	}
 	u, err := a.users.byID(r.Context(), subject)
 	if err == nil {
-		err = a.users.activate(r.Context(), u.ID, u.Email) // the mail has proven the address
+		err = a.users.verify(r.Context(), u.ID, u.Email) // the mail has proven the address
 	}
 	a.done(w, r, "/login?done=reset", err)
 }
@@ -154,5 +188,8 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	a.done(w, r, "/?done=signed-out", a.sessions.Logout(w, r))
 }
 
+// lately is how long a proof is good for what fresh guards.
+const lately = 10 * time.Minute
+
 // fresh is sudo mode: who wants to change how one gets in has proven something lately.
-var fresh = authn.Within(10 * time.Minute)
+var fresh = authn.Within(lately)

@@ -6,7 +6,7 @@
 //	go run ./examples/webapp -store=postgres://…          # or redis://…
 //	OIDC_ISSUER=https://… OIDC_CLIENT_ID=… OIDC_CLIENT_SECRET=… go run ./examples/webapp
 //
-// Mails are printed. It works without JavaScript.
+// Mails are printed. It works without JavaScript. SQLite needs a C compiler.
 package main
 
 import (
@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&o.addr, "addr", "localhost:8080", "where to listen; port 0 takes a free one")
 	flag.StringVar(&o.url, "url", "", "what browsers call it, https://… behind a proxy; defaults to -addr by http")
 	flag.StringVar(&o.store, "store", "", stores.Usage+"; defaults to SQLite in -data")
-	flag.StringVar(&o.data, "data", "webapp-data", "`folder` of the keys, and of users that are in no PostgreSQL")
+	flag.StringVar(&o.data, "data", "webapp-data", "`folder` of the keys and, unless -store is PostgreSQL, of the users")
 	flag.StringVar(&o.proxy, "proxy", "", "`network` of trusted proxies, which set X-Forwarded-For: 10.0.0.0/8")
 	flag.StringVar(&o.breaches, "breaches", "", "`URL` of a Have I Been Pwned range API, such as https://api.pwnedpasswords.com; defaults to the common passwords only")
 	flag.Parse()
@@ -116,6 +116,7 @@ func run(ctx context.Context, o options) error {
 	if o.url == "" {
 		o.url = "http://localhost:" + l.Addr().String()[strings.LastIndexByte(l.Addr().String(), ':')+1:]
 	}
+	o.url = strings.TrimRight(o.url, "/")
 	a, err := newApp(o.url, st, u, kc, breached, events, o.mail)
 	if err != nil {
 		return errors.Join(err, l.Close())

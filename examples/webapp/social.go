@@ -6,7 +6,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
+	"time"
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/oauth"
@@ -28,9 +31,13 @@ func newSocial(a *app, st store.Store, kc *authn.Keychain, audit authn.EventFunc
 		return nil, nil
 	}
 	a.issuer, a.provider = issuer, cmp.Or(os.Getenv("OIDC_NAME"), "your company account")
+	sso := oauth.OIDC(provider, issuer, os.Getenv("OIDC_CLIENT_ID"), authn.NewSecret(os.Getenv("OIDC_CLIENT_SECRET")))
+	// Else it would answer from a session of its own, and /reauth lead in a circle
+	// (OpenID Connect Core §3.1.2.1).
+	sso.Params = url.Values{"max_age": {strconv.Itoa(int(lately.Seconds()))}}
 	return oauth.NewLogin(kc, oauth.Config{
 		BaseURL:   a.url + "/auth",
-		Providers: []oauth.Provider{oauth.OIDC(provider, issuer, os.Getenv("OIDC_CLIENT_ID"), authn.NewSecret(os.Getenv("OIDC_CLIENT_SECRET")))},
+		Providers: []oauth.Provider{sso},
 		OnLogin:   a.onSocial, OnError: a.onError, SignedIn: a.sessions, Once: st, OnEvent: audit,
 	})
 }
@@ -41,6 +48,7 @@ func (a *app) onSocial(w http.ResponseWriter, r *http.Request, p oauth.Profile) 
 		if err := a.users.addLink(r.Context(), p.LinkTo, p.Issuer, p.Subject, a.provider); err != nil {
 			return err
 		}
+		a.audit(r.Context(), linkEvent(r, authn.EventCreated, p.LinkTo))
 		http.Redirect(w, r, "/security?done=linked", http.StatusSeeOther)
 		return nil
 	}
@@ -63,7 +71,17 @@ func (a *app) unlink(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = a.users.removeLink(r.Context(), u.ID, r.PostFormValue("issuer"))
 	}
+	if err == nil {
+		a.audit(r.Context(), linkEvent(r, authn.EventFactorRemoved, u.ID))
+	}
 	a.done(w, r, "/security?done=unlinked", err)
+}
+
+// linkEvent is what oauth cannot know: the links are this application's.
+func linkEvent(r *http.Request, kind authn.EventKind, subject string) authn.Event {
+	return authn.Event{
+		Kind: kind, At: time.Now(), Method: "oauth", Subject: subject, SubjectKind: authn.KindUser, Addr: authn.ClientOf(r).Addr,
+	}
 }
 
 func (u *users) byLink(ctx context.Context, issuer, subject string) (id string, err error) {
@@ -114,7 +132,7 @@ func (u *users) createLinked(ctx context.Context, issuer, subject, provider, nam
 		return u.byLink(ctx, issuer, subject)
 	}
 	if err == nil {
-		_, err = tx.ExecContext(ctx, `INSERT INTO users (id, name, active) VALUES ($1, $2, TRUE)`, id, name)
+		_, err = tx.ExecContext(ctx, `INSERT INTO users (id, name, verified) VALUES ($1, $2, TRUE)`, id, name)
 	}
 	if err != nil {
 		return "", err

@@ -19,19 +19,19 @@ var _ store.Passwords = (*users)(nil)
 // user is one. Email is "" of who only comes by another provider.
 type user struct {
 	ID, Email, Name string
-	Active          bool
+	Verified        bool
 	HasPassword     bool
 }
 
 // schema is of PostgreSQL and SQLite. Times are microseconds.
 const schema = `
 CREATE TABLE IF NOT EXISTS users (
-	id      TEXT PRIMARY KEY,
-	email   TEXT UNIQUE, -- in lower case and NFC
-	name    TEXT NOT NULL,
-	hash    TEXT NOT NULL DEFAULT '',
-	active  BOOLEAN NOT NULL,
-	changed BIGINT NOT NULL DEFAULT 0
+	id       TEXT PRIMARY KEY,
+	email    TEXT UNIQUE, -- in lower case and NFC
+	name     TEXT NOT NULL,
+	hash     TEXT NOT NULL DEFAULT '',
+	verified BOOLEAN NOT NULL, -- the address; it blocks nobody, whose link would unblock
+	changed  BIGINT NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS links ( -- to accounts elsewhere
 	issuer   TEXT NOT NULL,
@@ -85,8 +85,8 @@ func (u *users) ReplacePasswordHash(ctx context.Context, id, old, next string, n
 }
 
 func (u *users) byID(ctx context.Context, id string) (x user, err error) {
-	err = found(u.db.QueryRowContext(ctx, `SELECT id, COALESCE(email, ''), name, active, hash <> '' FROM users WHERE id = $1`, id).
-		Scan(&x.ID, &x.Email, &x.Name, &x.Active, &x.HasPassword))
+	err = found(u.db.QueryRowContext(ctx, `SELECT id, COALESCE(email, ''), name, verified, hash <> '' FROM users WHERE id = $1`, id).
+		Scan(&x.ID, &x.Email, &x.Name, &x.Verified, &x.HasPassword))
 	return x, err
 }
 
@@ -94,12 +94,12 @@ func (u *users) byID(ctx context.Context, id string) (x user, err error) {
 func (u *users) create(ctx context.Context, email, hash string) (id string, err error) {
 	id = rand.Text()
 	return id, one(store.ErrExists)(u.db.ExecContext(ctx,
-		`INSERT INTO users (id, email, name, hash, active) VALUES ($1, $2, $3, $4, FALSE) ON CONFLICT DO NOTHING`, id, email, email, hash))
+		`INSERT INTO users (id, email, name, hash, verified) VALUES ($1, $2, $3, $4, FALSE) ON CONFLICT DO NOTHING`, id, email, email, hash))
 }
 
-// activate is for who has proven this very address.
-func (u *users) activate(ctx context.Context, id, email string) error {
-	return one(store.ErrNotFound)(u.db.ExecContext(ctx, `UPDATE users SET active = TRUE WHERE id = $1 AND email = $2`, id, email))
+// verify is for who has proven this very address.
+func (u *users) verify(ctx context.Context, id, email string) error {
+	return one(store.ErrNotFound)(u.db.ExecContext(ctx, `UPDATE users SET verified = TRUE WHERE id = $1 AND email = $2`, id, email))
 }
 
 // delete takes everything of the user away.

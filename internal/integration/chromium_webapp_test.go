@@ -57,8 +57,8 @@ func TestWebappInABrowser(t *testing.T) {
 	ada.reads("mailed", "Look into your mail") // not before the address is confirmed
 	_ = app.mail(adasAddress)
 	ada.visit(link)
-	ada.reads("verify", "Is ada@example.com yours?")
-	ada.fill("/verify")
+	ada.reads("verify", "Type the password that you chose")
+	ada.fill("/verify", "password", adasPassword)
 	ada.reads("login-verified", "Your address is confirmed")
 	ada.visit(link)
 	ada.reads("error", "This link was used already")
@@ -247,7 +247,7 @@ func TestWebappLogsInAtACertifiedProvider(t *testing.T) {
 	ada.open("/register")
 	ada.fill("/register", "email", adasAddress, "password", adasPassword)
 	ada.visit(app.mail(adasAddress))
-	ada.fill("/verify")
+	ada.fill("/verify", "password", adasPassword)
 	ada.fill("/login", "email", adasAddress, "password", adasPassword)
 	ada.open("/security")
 	ada.click("form[action='/security/link'] button")
@@ -366,11 +366,15 @@ func TestWebappOnEveryStore(t *testing.T) {
 			p.open("/register")
 			p.fill("/register", "email", address, "password", adasPassword)
 			p.visit(app.mail(address))
-			p.fill("/verify")
+			p.fill("/verify", "password", adasPassword)
 			p.fill("/login", "email", address, "password", adasPassword)
 			p.fill("/notes", "text", "kept in "+name)
 			if text := p.text(); !strings.Contains(text, "kept in "+name) {
 				t.Errorf("the page says %q", text)
+			}
+			p.open("/activity")
+			if text := p.text(); !strings.Contains(text, "Signed in") {
+				t.Errorf("what happened is %q", text)
 			}
 		})
 	}
