@@ -1,8 +1,10 @@
 package integration_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +89,7 @@ func replay(t *testing.T, st store.Limits) {
 		passed += len(through)
 		// In any time t at most burst + rate*t, to the microsecond.
 		rate := passedOf(rates[key])
+		slices.SortFunc(rate, func(a, b decision) int { return cmp.Compare(a.end, b.end) }) // callers note them late
 		for i, first := range rate {
 			for _, last := range rate[i:] {
 				span := last.end - first.begin

@@ -53,6 +53,9 @@ func newPostgreSQL(tb testing.TB) (*SQLServer, error) {
 	if s.admin, err = sql.Open(s.Driver, s.DSN("")); err != nil {
 		return nil, err
 	}
+	// A process of a postmaster that was killed answers on its connections for a
+	// moment, and must not be taken for the next one.
+	s.admin.SetMaxIdleConns(0)
 	s.ping = func(ctx context.Context) error {
 		var at string
 		err := s.admin.QueryRowContext(ctx, "SHOW data_directory").Scan(&at)
