@@ -18,7 +18,7 @@ COVER_CORE = -coverpkg=$(shell go list -f '{{if ne .Name "main"}}{{.ImportPath}}
 # at the end of a sound run.
 FUZZTIME ?= 20000x
 
-.PHONY: check test lint build install race standalone fuzz coverage golden bench
+.PHONY: check test lint build install race standalone fuzz coverage golden bench torture
 
 check: lint build
 	go test ./...
@@ -60,6 +60,11 @@ fuzz:
 
 coverage:
 	internal/ci/coverage.sh
+
+# Faults under load, each backend for so long (all of them at most 15 minutes).
+TORTURE ?= 90s
+torture:
+	cd internal/integration && AUTHN_TORTURE=$(TORTURE) go test -count=1 -timeout=15m -run='^TestTorture'
 
 # Golden files, after a change that is meant.
 golden:

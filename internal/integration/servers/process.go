@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -58,6 +59,28 @@ func StartProcess(cmd *exec.Cmd, dir string) (*Process, error) {
 func (p *Process) Kill() {
 	p.cmd.Process.Kill()
 	<-p.exited
+}
+
+// Pause stops it and the processes that it started, without an end to their
+// connections, until resume.
+func (p *Process) Pause() (resume func()) {
+	all := []int{p.cmd.Process.Pid}
+	_ = syscall.Kill(all[0], syscall.SIGSTOP) // so that it starts no more of them
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[0]))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+				all = append(all, pid)
+			}
+		}
+	}
+	return func() {
+		for _, pid := range all {
+			_ = syscall.Kill(pid, syscall.SIGCONT)
+		}
+	}
 }
 
 // Stop asks it to end with sig, and ends it after ten seconds.

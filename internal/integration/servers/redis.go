@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -132,11 +131,10 @@ func (s *RedisServer) Kill() {
 }
 
 // Pause stops it without an end to its connections, until resume.
-func (s *RedisServer) Pause() (resume func()) {
-	p := s.process.cmd.Process
-	_ = p.Signal(syscall.SIGSTOP)
-	return func() { _ = p.Signal(syscall.SIGCONT) }
-}
+func (s *RedisServer) Pause() (resume func()) { return s.process.Pause() }
+
+// Port is where it listens.
+func (s *RedisServer) Port() int { return s.port }
 
 // Client is a new client of s, as hosts make them.
 func (s *RedisServer) Client() *redis.Client {

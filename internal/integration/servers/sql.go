@@ -102,6 +102,13 @@ func (s *SQLServer) Stop() {
 	}
 }
 
+// Pause stops it without an end to its connections, until resume.
+func (s *SQLServer) Pause() (resume func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process.Pause()
+}
+
 // Exec runs statements as the administrator.
 func (s *SQLServer) Exec(statements ...string) error {
 	for _, text := range statements {
