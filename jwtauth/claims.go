@@ -9,25 +9,29 @@ import (
 // claims are those that this package knows (RFC 7519 §4.1, RFC 8693 §4, RFC
 // 9068 §2.2, RFC 8705 §3.1) and its own.
 type claims struct {
-	issuer, subject, id string
-	audience            string   // when it is one string
-	audiences           []string // when it is an array
-	expires             int64
-	issued, notBefore   int64
-	scope               string
-	clientID            string
-
+	lasting
+	audience  string   // when it is one string
+	audiences []string // when it is an array
+	scope     string
 	roles     []string
-	family    string // sid
-	version   int64  // ver
 	factors   []string
 	authTime  int64
 	authTimes []int64 // of each factor; nil: all at authTime
 	kind      string
-	confirm   string // cnf.x5t#S256
 	identity  string // of a pending token, as JSON
+}
 
-	has presence
+// lasting are the claims that a Token keeps: what is smaller is cheaper to make
+// for each request.
+type lasting struct {
+	issuer, subject, id string
+	clientID            string
+	family              string // sid
+	confirm             string // cnf.x5t#S256
+	expires             int64
+	issued, notBefore   int64
+	version             int64 // ver
+	has                 presence
 }
 
 // presence is which of the claims are there that are required, or that have
@@ -161,13 +165,14 @@ func (c *claims) isFor(ours []string) bool {
 
 // wrongTime says what is wrong with the times at now, "" for nothing. Ends are
 // exact: at exp the token has expired.
-func (c *claims) wrongTime(now time.Time, leeway, maxLifetime time.Duration) string {
+func (c *lasting) wrongTime(now time.Time, leeway, maxLifetime time.Duration) string {
+	slow, fast := now.Add(-leeway).Unix(), now.Add(leeway).Unix() // what an issuer's clock may say
 	switch {
-	case !now.Before(time.Unix(c.expires, 0).Add(leeway)):
+	case c.expires <= slow:
 		return "expired"
-	case c.has&hasNotBefore != 0 && now.Add(leeway).Before(time.Unix(c.notBefore, 0)):
+	case c.has&hasNotBefore != 0 && c.notBefore > fast:
 		return "not yet valid"
-	case now.Add(leeway).Before(time.Unix(c.issued, 0)):
+	case c.issued > fast:
 		return "issued in the future"
 	case c.expires <= c.issued:
 		return "expires before it is issued"

@@ -157,23 +157,34 @@ func text(s string, i int) (says string, end int, err error) {
 		return "", 0, errJSON
 	}
 	escaped := false
-	start := i
-	for i++; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' && escaped:
-			says, err = unquote(s[start : i+1])
+	start := i + 1
+	for i = start; i < len(s); i++ {
+		if !special[s[i]] {
+			continue
+		}
+		switch s[i] {
+		case '"':
+			if says = s[start:i]; escaped {
+				says, err = unescape(says)
+			}
 			return says, i + 1, err
-		case c == '"':
-			return s[start+1 : i], i + 1, nil
-		case c == '\\':
+		case '\\':
 			escaped = true
 			i++
-		case c < ' ':
+		default:
 			return "", 0, errJSON
 		}
 	}
 	return "", 0, errJSON
 }
+
+// special are the bytes that stand in no string as they are (RFC 8259 §7).
+var special = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c < ' ' || c == '"' || c == '\\'
+	}
+	return is
+}()
 
 // number is of RFC 8259 §6.
 func number(s string, i int) (int, error) {
@@ -281,7 +292,11 @@ func unquote(q string) (string, error) {
 	if len(q) < 2 || q[0] != '"' || q[len(q)-1] != '"' {
 		return "", errJSON
 	}
-	q = q[1 : len(q)-1]
+	return unescape(q[1 : len(q)-1])
+}
+
+// unescape is what q says, which stood between quotes. Without escapes it is q.
+func unescape(q string) (string, error) {
 	if strings.IndexByte(q, '\\') < 0 {
 		return q, nil
 	}

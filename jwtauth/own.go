@@ -75,8 +75,8 @@ func (c *claims) setOwn(name, value string) (err error) {
 }
 
 // ownIdentity is who an access token is.
-func (t *Token) ownIdentity() {
-	c, id := &t.claims, &t.identity
+func (t *Token) ownIdentity(c *claims) {
+	id := &t.identity
 	id.Subject, id.Kind = c.subject, authn.KindUser
 	if c.kind == kindClient {
 		id.Kind = authn.KindClient

@@ -75,15 +75,18 @@ func (v *Verifier) parse(ctx context.Context, raw string, now time.Time) (*Token
 	if err != nil {
 		return nil, authn.Refused("malformed claims", err)
 	}
-	t := &Token{trust: tr, kid: h.kid, key: key, payload: string(decoded)}
-	if e := t.read(h.typ); e != nil {
+	payload := string(decoded)
+	var said claims
+	if e := tr.read(payload, h.typ, &said); e != nil {
 		return nil, e
 	}
-	// Map sees no other tokens. Of ours the refusal says whose they were: later.
-	if wrong := t.claims.wrongTime(now, v.cfg.Leeway, v.cfg.MaxLifetime); wrong != "" && !tr.own() {
-		return nil, authn.Refused(wrong, nil)
+	if !tr.own() { // Map sees no other tokens. Of ours the refusal says whose they were: later.
+		if wrong := said.wrongTime(now, v.cfg.Leeway, v.cfg.MaxLifetime); wrong != "" {
+			return nil, authn.Refused(wrong, nil)
+		}
 	}
-	return t, tr.mapped(t, h.typ)
+	t := &Token{trust: tr, kid: h.kid, key: key, payload: payload, claims: said.lasting}
+	return t, tr.mapped(t, h.typ, &said)
 }
 
 // trustOf is the issuer that may have made c. Of several, the payload's iss
@@ -145,18 +148,17 @@ func (t *trust) key(ctx context.Context, h header) (Key, *authn.Error) {
 	return key, nil
 }
 
-// read is what t says, now that its signature is good.
-func (t *Token) read(typ tokenType) *authn.Error {
-	c := &t.claims
-	if err := c.parse(t.payload, t.trust.own()); err != nil {
+// read fills a zero c with what a payload says whose signature is good.
+func (t *trust) read(payload string, typ tokenType, c *claims) *authn.Error {
+	if err := c.parse(payload, t.own()); err != nil {
 		return authn.Refused("malformed claims", err)
 	}
-	switch missing := c.missing(t.trust.wants()); {
+	switch missing := c.missing(t.wants()); {
 	case missing != "":
 		return authn.Refused("no "+missing, nil)
-	case c.issuer != t.trust.Issuer:
+	case c.issuer != t.Issuer:
 		return authn.Refused("wrong issuer", nil)
-	case typ == typePending && !c.isFor([]string{t.trust.Issuer}), typ != typePending && !c.isFor(t.trust.Audiences):
+	case typ == typePending && !c.isFor([]string{t.Issuer}), typ != typePending && !c.isFor(t.Audiences):
 		return authn.Refused("wrong audience", nil)
 	}
 	return nil
@@ -165,8 +167,8 @@ func (t *Token) read(typ tokenType) *authn.Error {
 // mapped is identify with its error as a refusal. A host may answer one
 // *authn.Error again and again, so that it is copied; and none that says
 // "absent" makes a bad token nobody's.
-func (t *trust) mapped(tok *Token, typ tokenType) *authn.Error {
-	err := t.identify(tok, typ)
+func (t *trust) mapped(tok *Token, typ tokenType, said *claims) *authn.Error {
+	err := t.identify(tok, typ, said)
 	if err == nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -44,11 +43,9 @@ func (i *Issuer) Introspect(ctx context.Context, token string) (TokenInfo, error
 		return TokenInfo{}, authn.Refused("pending", nil)
 	}
 	c := &t.claims
-	audience := slices.Clone(c.audiences)
-	if c.audience != "" {
-		audience = []string{c.audience}
-	}
-	return TokenInfo{Identity: id, ClientID: c.clientID, Confirm: c.confirm, Audience: audience, IssuedAt: time.Unix(c.issued, 0)}, nil
+	return TokenInfo{
+		Identity: id, ClientID: c.clientID, Confirm: c.confirm, Audience: t.Strings("aud"), IssuedAt: time.Unix(c.issued, 0),
+	}, nil
 }
 
 // RevokeToken ends an access token, or the login of a refresh token, at once

@@ -19,7 +19,7 @@ type Token struct {
 	kid      string // of the header
 	key      Key    // that verified it
 	payload  string
-	claims   claims
+	claims   lasting
 	identity authn.Identity // without VerifiedAt and Credential
 	shared   bool           // by requests: the cache has it
 	scopes   [4]string      // the identity's, if there are no more
@@ -78,7 +78,7 @@ func (t *Token) ref() store.TokenRef {
 	}
 }
 
-func (c *claims) expiresAt() time.Time { return time.Unix(c.expires, 0) }
+func (c *lasting) expiresAt() time.Time { return time.Unix(c.expires, 0) }
 
 // newIdentity is t's, for one request, with t in it for Claims and Bound.
 func (t *Token) newIdentity(now time.Time) *authn.Identity {

@@ -109,9 +109,8 @@ func (t *trust) wants() presence {
 	return want
 }
 
-// identify is who a token of t is.
-func (t *trust) identify(tok *Token, typ tokenType) error {
-	c := &tok.claims
+// identify is who a token of t is that says c.
+func (t *trust) identify(tok *Token, typ tokenType, c *claims) error {
 	id := &tok.identity
 	switch {
 	case !t.own():
@@ -132,7 +131,7 @@ func (t *trust) identify(tok *Token, typ tokenType) error {
 			return err
 		}
 	default:
-		tok.ownIdentity()
+		tok.ownIdentity(c)
 	}
 	if !isSubject(id.Subject) {
 		return errors.New("a subject has 1 to 255 bytes of UTF-8 without NUL")
