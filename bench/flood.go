@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/cputime"
 	"github.com/gatehouse-go/authn/password"
 )
 
@@ -52,7 +53,7 @@ func flood(contender string) {
 			return raw()
 		}
 	}
-	cpu, start := cpuTime(), time.Now()
+	cpu, start := cputime.Now(), time.Now()
 	var wg sync.WaitGroup
 	for range floodLogins {
 		wg.Go(func() {
@@ -62,7 +63,7 @@ func flood(contender string) {
 		})
 	}
 	wg.Wait()
-	fmt.Println(float64(cpuTime()-cpu), float64(time.Since(start)), peakKiB())
+	fmt.Println(float64(cputime.Now()-cpu), float64(time.Since(start)), peakKiB())
 }
 
 // floods measures both contenders, in turns, and writes what is promised of ours

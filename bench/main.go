@@ -24,11 +24,11 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"text/tabwriter"
 	"time"
 
+	"github.com/gatehouse-go/authn/internal/cputime"
 	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
 
@@ -113,7 +113,7 @@ type measured struct {
 }
 
 func (r row) measure(rounds int, each time.Duration) []measured {
-	clock := cpuTime
+	clock := cputime.Now
 	if r.wall {
 		clock = wallTime
 	}
@@ -162,15 +162,6 @@ var started = time.Now()
 
 func wallTime() time.Duration { return time.Since(started) }
 
-// cpuTime is the process's, garbage collection included.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // ratio is the median, over the rounds, of a's time to b's.
 func ratio(a, b measured) float64 {
 	ratios := make([]float64, len(a.ns))
@@ -199,7 +190,7 @@ func profileOurs(rows []row, path string) error {
 			if !slices.ContainsFunc(r.promises, func(p promise) bool { return p.of == c.name }) {
 				continue
 			}
-			timeOf(c.op, 100*calibrate(c.op, 10*time.Millisecond, cpuTime), cpuTime)
+			timeOf(c.op, 100*calibrate(c.op, 10*time.Millisecond, cputime.Now), cputime.Now)
 		}
 	}
 	pprof.StopCPUProfile()

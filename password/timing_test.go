@@ -7,11 +7,11 @@ package password_test
 import (
 	"maps"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/cputime"
 	"github.com/gatehouse-go/authn/password"
 )
 
@@ -48,7 +48,7 @@ func TestFailuresTakeEquallyLong(t *testing.T) {
 		}
 		return ratio > 0.9 && ratio < 1.1
 	}
-	for name, ratio := range against(t, busy, cases, "wrong password", even) {
+	for name, ratio := range against(t, cputime.Now, cases, "wrong password", even) {
 		if !even(name, ratio) {
 			t.Errorf("%s: %.3f of the time of a wrong password", name, ratio)
 		}
@@ -77,7 +77,7 @@ func TestFailuresArePaddedToTheSlowestScheme(t *testing.T) {
 // against are the medians of each case's times over the median of base's. The
 // cases take turns, until all are even or there were so many rounds that noise
 // is no excuse.
-func against(t *testing.T, clock func(*testing.T) time.Duration, cases map[string]func(), base string, even func(name string, ratio float64) bool) map[string]float64 {
+func against(t *testing.T, clock func() time.Duration, cases map[string]func(), base string, even func(name string, ratio float64) bool) map[string]float64 {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(cases))
 	times := map[string][]time.Duration{}
@@ -85,9 +85,9 @@ func against(t *testing.T, clock func(*testing.T) time.Duration, cases map[strin
 	for round := 1; round <= 200; round++ {
 		for j := range names {
 			name := names[(round+j)%len(names)] // none always follows the same
-			began := clock(t)
+			began := clock()
 			cases[name]()
-			d := clock(t) - began
+			d := clock() - began
 			i, _ := slices.BinarySearch(times[name], d)
 			times[name] = slices.Insert(times[name], i, d)
 		}
@@ -105,20 +105,9 @@ func against(t *testing.T, clock func(*testing.T) time.Duration, cases map[strin
 }
 
 // wall is for padding by waiting.
-func wall(*testing.T) time.Duration { return time.Since(epoch) }
+func wall() time.Duration { return time.Since(epoch) }
 
 var epoch = time.Now()
-
-// busy is the time that this process has computed, for padding by computing: what
-// else the machine does spoils it less.
-func busy(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // P7: tables have one scheme at many costs, and a guess that is not in NFC is
 // tried twice: neither shows in the time.
