@@ -18,7 +18,7 @@ COVER_CORE = -coverpkg=$(shell go list -f '{{if ne .Name "main"}}{{.ImportPath}}
 # at the end of a sound run.
 FUZZTIME ?= 20000x
 
-.PHONY: check test lint build install race standalone fuzz coverage golden bench torture
+.PHONY: check test lint build install race standalone fuzz coverage golden bench torture mutate
 
 check: lint build
 	go test ./...
@@ -74,3 +74,10 @@ golden:
 # raise nobody's versions.
 bench:
 	GOWORK=off go -C bench run .
+
+# Every small change of the core fails a test, or stands in survivors.txt with the
+# reason why it may not. Not part of test, since it takes minutes for each package.
+# make mutate PKG=./apikey tries one.
+mutate:
+	GOWORK=off go -C internal/tools test ./mutate
+	GOWORK=off go -C internal/tools run ./mutate $(or $(PKG),-o ../../docs/mutation.md)
