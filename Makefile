@@ -9,6 +9,8 @@ SHELL := bash
 MODULES := $(shell go list -m -f '{{.Dir}}')
 BIN := $(CURDIR)/.bin
 LINT := $(BIN)/golangci-lint
+APIDIFF := $(BIN)/apidiff
+LICENSES := $(BIN)/go-licenses
 # What is covered by the tests against servers, and by the core's own; programs
 # that make files are left out.
 STORES := github.com/gatehouse-go/authn/store
@@ -18,16 +20,19 @@ COVER_CORE = -coverpkg=$(shell go list -f '{{if ne .Name "main"}}{{.ImportPath}}
 # at the end of a sound run.
 FUZZTIME ?= 20000x
 
-.PHONY: check test lint build install race standalone fuzz coverage golden bench torture mutate
+.PHONY: check test lint build install race standalone fuzz coverage apidiff release-check licenses golden bench torture mutate
 
 check: lint build
 	go test ./...
 
-test: lint build install race standalone fuzz coverage
+test: lint build install race standalone fuzz coverage apidiff release-check
 
-# The linters are pinned in a module that no consumer sees.
-$(LINT): internal/tools/go.mod internal/tools/go.sum
-	GOWORK=off go -C internal/tools build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+# The linters and what looks after releases are pinned in a module that no consumer sees.
+$(LINT): TOOL = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(APIDIFF): TOOL = golang.org/x/exp/cmd/apidiff
+$(LICENSES): TOOL = github.com/google/go-licenses/v2
+$(LINT) $(APIDIFF) $(LICENSES): internal/tools/go.mod internal/tools/go.sum
+	GOWORK=off go -C internal/tools build -o $@ $(TOOL)
 
 lint: $(LINT)
 	for m in $(MODULES); do (cd $$m && echo "lint $$m" && $(LINT) run --allow-parallel-runners ./...); done
@@ -49,17 +54,32 @@ race:
 	done; \
 	cat $$AUTHN_SUMMARY
 
-# Without the workspace, which raises versions: what a consumer of the core gets.
+# Without the workspace, which raises versions, and by the oldest Go that go.mod
+# admits, which go downloads: the least that a consumer of the core has.
+standalone: export GOWORK = off
+standalone: export GOTOOLCHAIN = go$(shell awk '$$1 == "go" {print $$2}' go.mod)
 standalone:
 	mkdir -p coverage
-	GOWORK=off go build ./...
-	GOWORK=off go test -shuffle=on $(COVER_CORE) ./...
+	go build ./...
+	go test -shuffle=on $(COVER_CORE) ./...
 
 fuzz:
 	internal/ci/fuzz.sh $(FUZZTIME)
 
 coverage:
 	internal/ci/coverage.sh
+
+# The public API against the newest release; passes while there is none.
+apidiff: $(APIDIFF)
+	internal/ci/apidiff.sh $(APIDIFF)
+
+# Plays the release of this working tree and builds a program on it.
+release-check:
+	internal/ci/release-check.sh $(VERSION)
+
+# After a change of dependencies: docs/licenses.md.
+licenses: $(LICENSES)
+	internal/ci/licenses.sh $(LICENSES)
 
 # Faults under load, each backend for so long (all of them at most 15 minutes).
 TORTURE ?= 90s

@@ -5,9 +5,12 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +133,39 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(string(authn.Must(os.ReadFile(page))), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
+			}
+		}
+	}
+}
+
+// docs/licenses.md has every module that is built into a released one, in the
+// version that is built.
+func TestLicencesAreUpToDate(t *testing.T) {
+	row := regexp.MustCompile(`(?m)^\| ([^ |]+\.[^ |]+/[^ |]+) \| (v\S+) \|`)
+	_, page, _ := strings.Cut(string(authn.Must(os.ReadFile("docs/licenses.md"))), "<!-- make licenses -->")
+	for _, dir := range strings.Fields(string(authn.Must(os.ReadFile("internal/ci/released.txt")))) {
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{with .Module}}{{.Path}} {{.Version}}{{end}}`, "./...")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+		built := map[string]string{}
+		for line := range strings.Lines(string(authn.Must(cmd.Output()))) {
+			if path, version, _ := strings.Cut(strings.TrimSpace(line), " "); path != "" && !strings.HasPrefix(path, "github.com/gatehouse-go/") {
+				built[path] = version
+			}
+		}
+		_, table, ok := strings.Cut(page, "\n### "+filepath.ToSlash(filepath.Join("github.com/gatehouse-go/authn", dir))+"\n")
+		if !ok {
+			t.Fatalf("docs/licenses.md has no table for %s: make licenses", dir)
+		}
+		table, _, _ = strings.Cut(table, "\n###")
+		rows := row.FindAllStringSubmatch(table, -1)
+		for path, version := range built {
+			if !slices.ContainsFunc(rows, func(m []string) bool { return strings.HasPrefix(m[1]+"/", path+"/") && m[2] == version }) {
+				t.Errorf("docs/licenses.md lacks %s %s for %s: make licenses", path, version, dir)
+			}
+		}
+		for _, m := range rows {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(built)), func(path string) bool { return strings.HasPrefix(m[1]+"/", path+"/") }) {
+				t.Errorf("docs/licenses.md has %s for %s, which does not need it: make licenses", m[1], dir)
 			}
 		}
 	}

@@ -10,8 +10,7 @@ import (
 // EventKind says what happened.
 type EventKind string
 
-// Every EventKind of this module. Those of methods that are planned stand here
-// already, so that an audit log need be written only once.
+// Every EventKind of this module. A later version may add some.
 const (
 	// EventLogin and EventLogout are a session's or a refresh family's begin
 	// and end.

@@ -41,9 +41,9 @@ func newVerified(k *Keys, rec *store.APIKey, now, end time.Time) *verified {
 	return v
 }
 
-// Verify is of [authn.Verifier]: X-API-Key or Authorization: Bearer. A value
-// without our prefix is another method's. The Identity is of KindKey, its
-// Subject the key's owner; see also [FromContext].
+// Verify is of [authn.Verifier]: X-API-Key, or Authorization by the scheme
+// Bearer or ApiKey. A value without our prefix is another method's. The Identity
+// is of KindKey, its Subject the key's owner; see also [FromContext].
 func (k *Keys) Verify(r *http.Request) (*authn.Identity, error) {
 	raw, err := k.credential(r.Header)
 	switch {

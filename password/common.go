@@ -21,13 +21,13 @@ import (
 //
 // They are the passwords and the words of npm's @zxcvbn-ts/language-common
 // 4.1.3, of 4 to 20 characters, without case; the licence is in
-// testdata/common.LICENSE.txt. 20 662 of them have 8 characters or more, and the
+// common.LICENSE.txt. 20 662 of them have 8 characters or more, and the
 // shorter ones are what longer passwords are made of. To make the file again:
 //
 //	npm pack @zxcvbn-ts/language-common@4.1.3
 //	go generate
 //
-//go:generate go run ./internal/commonlist zxcvbn-ts-language-common-4.1.3.tgz common.bin testdata/common.LICENSE.txt
+//go:generate go run ./internal/commonlist zxcvbn-ts-language-common-4.1.3.tgz common.bin common.LICENSE.txt
 //go:embed common.bin
 var common string
 

@@ -34,7 +34,7 @@ type HasherConfig struct {
 	// of other software: [Django], [Passlib], [Scrypt], [Htpasswd], one's own.
 	// nil: none.
 	Schemes []Scheme
-	// Pepper keys new hashes, so that a stolen table alone can not be guessed.
+	// Pepper keys new hashes, so that a stolen table alone cannot be guessed.
 	// Its newest key is used; the older ones verify, and must be kept until no
 	// hash names them. All instances share it. nil: there is none, and hashes
 	// that have one do not verify.
@@ -98,7 +98,7 @@ type Hasher struct {
 }
 
 // NewHasher returns an error for a configuration that is weak without saying so
-// or that can not work.
+// or that cannot work.
 func NewHasher(cfg HasherConfig) (*Hasher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("authn/password: %w", err)
@@ -204,7 +204,7 @@ type comparison struct {
 
 // Verify says whether encoded is a hash of password. Passwords that no hash can
 // match, since Hash refuses them, are not OK before anything is hashed. The
-// error is ErrBusy, ctx's, or one that says why encoded can not be verified at
+// error is ErrBusy, ctx's, or one that says why encoded cannot be verified at
 // all: it is malformed, of no scheme that is accepted, out of bounds, or its
 // pepper is gone ([authn.ErrUnknownKey]).
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Verdict, error) {

@@ -26,7 +26,7 @@ import (
 // SHA-256 only.
 func TestSecretsHaveTheirFormat(t *testing.T) {
 	w := newWorld(t, nil)
-	pattern := regexp.MustCompile(tokenserver.SecretPattern)
+	pattern := regexp.MustCompile(tokenserver.SecretPattern())
 	seen := map[string]bool{}
 	bits := 0
 	for range 100 {

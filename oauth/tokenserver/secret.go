@@ -19,7 +19,9 @@ const secretLen = len(secretPrefix) + keytext.SecretLen + 1 + keytext.SumLen
 
 // SecretPattern is a regular expression (RE2) that finds client secrets, for secret
 // scanners.
-var SecretPattern = fmt.Sprintf(`\b%s[0-9A-Za-z]{%d}_[0-9A-Za-z]{%d}\b`, secretPrefix, keytext.SecretLen, keytext.SumLen)
+func SecretPattern() string {
+	return fmt.Sprintf(`\b%s[0-9A-Za-z]{%d}_[0-9A-Za-z]{%d}\b`, secretPrefix, keytext.SecretLen, keytext.SumLen)
+}
 
 // newSecret is a secret that lives from now on, and its record.
 func (s *Server) newSecret(now time.Time) (authn.Secret, store.ClientSecret) {
