@@ -14,18 +14,22 @@ LICENSES := $(BIN)/go-licenses
 # What is covered by the tests against servers, and by the core's own; programs
 # that make files are left out.
 STORES := github.com/gatehouse-go/authn/store
-COVER_SERVERS = -coverpkg=$(STORES)/sqlstore,$(STORES)/redisstore -coverprofile=$(CURDIR)/coverage/servers.out
+COVER_SERVERS := -coverpkg=$(STORES)/sqlstore,$(STORES)/redisstore
 COVER_CORE = -coverpkg=$(shell go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./... | paste -sd,) -coverprofile=coverage/core.out
+# A test of internal/integration whose name has one of these words is in the first
+# half, any other in the second.
+HALF := Redis|Browser|Webapp|Quickstart|Provider
 # Executions per target: a duration runs into golang.org/issue/75804, which fails
 # at the end of a sound run.
 FUZZTIME ?= 20000x
 
-.PHONY: check test lint build install race standalone fuzz coverage apidiff release-check licenses golden bench torture mutate
+.PHONY: check test lint build install servers servers-build servers-1 servers-2 servers-unraced race standalone fuzz coverage \
+	apidiff release-check licenses golden bench torture mutate
 
 check: lint build
 	go test ./...
 
-test: lint build install race standalone fuzz coverage apidiff release-check
+test: lint build install servers race standalone fuzz coverage apidiff release-check
 
 # The linters and what looks after releases are pinned in a module that no consumer sees.
 $(LINT): TOOL = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -44,15 +48,33 @@ build:
 install:
 	internal/integration/install.sh
 
-# AUTHN_SUMMARY is where the integration tests say what ran on which server. They
-# also leave a profile for coverage, and so does standalone.
-race:
+# The tests against servers wait half of the time, so that both halves run at
+# once, each with servers of its own. AUTHN_SUMMARY is where they say what ran on
+# which server. They also leave profiles for coverage, and so does standalone.
+servers: servers-build
+	$(MAKE) --no-print-directory -j2 --output-sync=target servers-1 servers-2
+	$(MAKE) --no-print-directory servers-unraced
+
+# Once, and not by both halves at the same time.
+servers-build:
+	cd internal/integration && go test -race -run='^$$' $(COVER_SERVERS) ./...
+
+servers-1: which = -run='$(HALF)'
+servers-2: which = -skip='$(HALF)'
+servers-1 servers-2:
 	mkdir -p coverage; export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
-	for m in $(MODULES); do \
-		case $$m in */internal/integration) cover="$(COVER_SERVERS)";; *) cover=;; esac; \
-		(cd $$m && go test -race -shuffle=on -timeout=40m $$cover ./...); \
-	done; \
+	cd internal/integration; go test -race -shuffle=on -timeout=40m $(which) $(COVER_SERVERS) -coverprofile=$(CURDIR)/coverage/$@.out ./...; \
 	cat $$AUTHN_SUMMARY
+
+# The tests that the race detector leaves out, by their build constraint: it would
+# be measured, too.
+servers-unraced:
+	cd internal/integration && tests=$$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $$(grep -l '^//go:build !race' *_test.go) | paste -sd'|') && \
+	[ -n "$$tests" ] && go test -run="^($$tests)\$$" .
+
+# All other modules.
+race:
+	for m in $(filter-out %/internal/integration,$(MODULES)); do (cd $$m && go test -race -shuffle=on -timeout=40m ./...); done
 
 # Without the workspace, which raises versions, and by the oldest Go that go.mod
 # admits, which go downloads: the least that a consumer of the core has.

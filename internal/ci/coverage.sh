@@ -19,4 +19,4 @@ awk '
       if (percent < (pkg ~ /(sql|redis)store$/ ? 85 : 90)) low = 1
     }
     exit low
-  }' core.out servers.out | sort -k4
+  }' core.out servers-1.out servers-2.out | sort -k4

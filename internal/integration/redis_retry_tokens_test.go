@@ -129,6 +129,19 @@ func replaysOfTokens(t *testing.T, s, other *redisstore.Store, prefix string, p 
 			wantErr(t, wantRevoked(ctx, s, token, now, ""), nil)
 		}
 	})
+	t.Run("RevokeTokensOf, and others do", func(t *testing.T) {
+		token := store.TokenRef{Issuer: "i", ID: "replayed", Subject: "lou"}
+		for round := range int64(2) { // in the second there are older calls to forget
+			others := func() {
+				for range 7 {
+					wantErr(t, other.RevokeTokensOf(ctx, "lou"), nil)
+				}
+			}
+			p.loseWhile(t, 9, others, func() { wantErr(t, s.RevokeTokensOf(ctx, "lou"), nil) })
+			token.Version = 1 + 8*(round+1)
+			wantErr(t, wantRevoked(ctx, s, token, now, ""), nil)
+		}
+	})
 }
 
 // replaysOfSigningKeys is of TestRedisReplayedScripts, too.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,8 +17,9 @@ import (
 	"github.com/gatehouse-go/authn/store/sqlstore"
 )
 
-// tortureProcesses is how many load a backend.
-const tortureProcesses = 2
+// tortureClocks are how far the clocks of the processes are off that load a
+// backend. Nothing depends on them while all records live.
+var tortureClocks = []time.Duration{-time.Hour, time.Hour}
 
 // D10: what one process's goroutines do to memstore at once is as if they had
 // come one after the other. There is nothing to kill in it.
@@ -26,10 +28,10 @@ func TestTortureMemStore(t *testing.T) {
 	torture(t, "memstore", tortureBackend{direct: s, callers: []tortureCaller{tortureHere{s}, tortureHere{s}}})
 }
 
-// D8, D10: while the server is killed and started again, stopped, read-only, cut
-// off and slowed, and the processes that use it are killed and stopped, nothing that was
-// acknowledged is lost or doubled, and all is as if the calls had come one after
-// the other.
+// D8, D10: while the server is killed and started again, stopped, read-only, on a
+// full disk, cut off and slowed, the processes that use it are killed and stopped,
+// and their clocks are hours apart, nothing that was acknowledged is lost or
+// doubled, and all is as if the calls had come one after the other.
 func TestTortureSQLServers(t *testing.T) {
 	onSQL(t, func(t *testing.T, b sqlBackend) {
 		own, ok := map[string]func(testing.TB) *servers.SQLServer{"PostgreSQL": servers.OwnPostgreSQL, "MariaDB": servers.OwnMariaDB}[b.name]
@@ -43,10 +45,20 @@ func TestTortureSQLServers(t *testing.T) {
 		dsn := strings.Replace(s.DSN(""), strconv.Itoa(s.Port()), strconv.Itoa(proxy.port()), 1)
 		callers, faults := tortureCallers(t, "pooled SQL", s.Driver, dsn, "", strconv.Itoa(int(b.dialect)))
 		faults = append(faults, tortureProxied(proxy)...)
-		faults = append(faults, tortureReadOnly(t, s), torturePaused("server", s.Pause),
+		faults = append(faults, tortureReadOnly(t, s), tortureFull(s), torturePaused("server", s.Pause),
 			tortureFault{"server killed", func() error { s.Kill(); return s.Start() }})
 		torture(t, b.name, tortureBackend{direct: direct, callers: callers, faults: faults})
 	})
+}
+
+// tortureFull lets the server's disk be full for a while, also where it writes
+// its log: both servers end by that, and begin again.
+func tortureFull(s *servers.SQLServer) tortureFault {
+	return tortureFault{"full", func() error {
+		room, err := s.Full()
+		tortureWait(300 * time.Millisecond)
+		return errors.Join(err, room())
+	}}
 }
 
 // tortureReadOnly lets the server refuse writes for a while.
@@ -67,8 +79,8 @@ func tortureReadOnly(t *testing.T, s *servers.SQLServer) tortureFault {
 }
 
 // D8, D10: the same of SQLite, which has no server: its processes are killed and
-// stopped, also while they hold the lock, and another one holds it for longer
-// than a call waits.
+// stopped, also while they hold the lock, another one holds it for longer than a
+// call waits, and they may write no more.
 func TestTortureSQLite(t *testing.T) {
 	b := sqlBackends[2]
 	driver, dsn, _ := b.space(t)
@@ -76,7 +88,16 @@ func TestTortureSQLite(t *testing.T) {
 	direct := newStore(t, db, b.dialect, sqlstore.Config{})
 	wantErr(t, direct.Open(t.Context()), nil)
 	callers, faults := tortureCallers(t, "pooled SQL", driver, dsn, "", strconv.Itoa(int(b.dialect)))
-	faults = append(faults, tortureFault{"locked", func() error { return holdSQLite(t.Context(), db) }})
+	faults = append(faults, tortureFault{"locked", func() error { return holdSQLite(t.Context(), db) }}, tortureFault{"full", func() error {
+		var errs error
+		for _, c := range callers {
+			room, err := c.(*tortureProcess).full()
+			defer room()
+			errs = errors.Join(errs, err)
+		}
+		tortureWait(300 * time.Millisecond)
+		return errs
+	}})
 	torture(t, "SQLite", tortureBackend{direct: direct, callers: callers, faults: faults})
 }
 
@@ -128,8 +149,8 @@ func TestTortureRedis(t *testing.T) {
 func tortureCallers(t *testing.T, backend string, args ...string) (callers []tortureCaller, faults []tortureFault) {
 	t.Helper()
 	var processes []*tortureProcess
-	for range tortureProcesses {
-		p := startTortureProcess(t, append([]string{backend}, args...)...)
+	for _, clock := range tortureClocks {
+		p := startTortureProcess(t, clock, append([]string{backend}, args...)...)
 		processes = append(processes, p)
 		callers = append(callers, p)
 	}
@@ -166,8 +187,8 @@ func tortureProxied(p *tortureProxy) []tortureFault {
 			return nil
 		}},
 		{"slowed", func() error {
-			p.set(20*time.Millisecond, false)
-			tortureWait(400 * time.Millisecond)
+			p.set(20*time.Millisecond+rand.N(180*time.Millisecond), false)
+			tortureWait(600 * time.Millisecond)
 			p.set(0, false)
 			return nil
 		}},

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-go/authn/internal/integration/servers"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -61,18 +62,19 @@ func (h tortureHere) call(r tortureRequest) (tortureOut, bool) {
 // and is another one then.
 type tortureProcess struct {
 	t    *testing.T
-	args []string
+	args []string // of TestTorturer
 
 	mu    sync.RWMutex
 	child *tortureChild
 }
 
-// tortureArgs holds the backend of a process, and what its opener is given.
+// tortureArgs holds how far a process's clock is off, its backend, and what the
+// opener of that is given.
 const tortureArgs = "AUTHN_TEST_TORTURER"
 
-func startTortureProcess(t *testing.T, args ...string) *tortureProcess {
+func startTortureProcess(t *testing.T, clock time.Duration, args ...string) *tortureProcess {
 	t.Helper()
-	p := &tortureProcess{t: t, args: args}
+	p := &tortureProcess{t: t, args: append([]string{clock.String()}, args...)}
 	p.start()
 	t.Cleanup(func() { p.child.kill() })
 	return p
@@ -100,6 +102,14 @@ func (p *tortureProcess) pause() (resume func()) {
 	process := p.child.cmd.Process
 	_ = process.Signal(syscall.SIGSTOP)
 	return func() { _ = process.Signal(syscall.SIGCONT) }
+}
+
+// full lets it write no more.
+func (p *tortureProcess) full() (room func(), err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	pid := p.child.cmd.Process.Pid
+	return servers.FullDisk(nil, func() []int { return []int{pid} })
 }
 
 func (p *tortureProcess) start() {
@@ -211,7 +221,12 @@ func TestTorturer(t *testing.T) {
 		return
 	}
 	args := strings.Split(env, "\n")
-	s, err := raceOpeners[args[0]](args[1:])
+	clock, err := time.ParseDuration(args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tortureNow = tortureNow.Add(clock)
+	s, err := raceOpeners[args[1]](args[2:])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,8 @@ type tortureCase struct {
 // nothing.
 func (c *tortureCase) reads(in tortureIn) bool { return in.Do == "read" }
 
-// tortureNow is the callers' time, and tortureEnd when all records end.
+// tortureNow is the callers' time, which differs, and tortureEnd when all records
+// end.
 var (
 	tortureNow = time.Now().UTC().Truncate(time.Microsecond)
 	tortureEnd = tortureNow.Add(24 * time.Hour)

@@ -11,10 +11,10 @@ import (
 
 // tortureProxy is a TCP proxy between callers and a server.
 type tortureProxy struct {
-	to string
-	l  net.Listener
+	l net.Listener
 
 	mu    sync.Mutex
+	to    string // "": nobody
 	conns map[net.Conn]bool
 	late  time.Duration // each piece that passes
 	mute  bool          // drops what the server says
@@ -27,7 +27,8 @@ func startTortureProxy(t *testing.T, port int) *tortureProxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &tortureProxy{to: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), l: l, conns: map[net.Conn]bool{}}
+	p := &tortureProxy{l: l, conns: map[net.Conn]bool{}}
+	p.point(port)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -48,12 +49,19 @@ func (p *tortureProxy) port() int { return p.l.Addr().(*net.TCPAddr).Port }
 
 func (p *tortureProxy) serve(caller net.Conn) {
 	defer caller.Close()
-	server, err := net.Dial("tcp", p.to)
+	p.mu.Lock()
+	to := p.to
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
 	defer server.Close()
 	p.mu.Lock()
+	if p.to != to { // it was pointed elsewhere meanwhile
+		p.mu.Unlock()
+		return
+	}
 	p.conns[caller], p.conns[server] = true, true
 	p.mu.Unlock()
 	defer func() {
@@ -96,6 +104,18 @@ func (p *tortureProxy) cut() {
 	for c := range p.conns {
 		_ = c.Close()
 	}
+}
+
+// point ends all connections, and sends those to come to another port of
+// 127.0.0.1, or to nobody: 0.
+func (p *tortureProxy) point(port int) {
+	p.mu.Lock()
+	p.to = ""
+	if port > 0 {
+		p.to = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	}
+	p.mu.Unlock()
+	p.cut()
 }
 
 // set makes each piece come late, or answers be dropped with their connection,

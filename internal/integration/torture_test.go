@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,6 +50,8 @@ type tortureBackend struct {
 	faults  []tortureFault
 	// resends says that the client sends calls again: see tortureCase.again.
 	resends bool
+	// patient says that no caller gives up before tortureTimeout.
+	patient bool
 }
 
 // tortureFault is injected and over when it returns.
@@ -102,13 +107,17 @@ func torture(t *testing.T, name string, b tortureBackend) {
 		yes = fmt.Sprint("NO: ", v.illegal)
 	}
 	t.Logf("keys: %v", v.keys)
-	t.Logf("faults: %v", v.faults)
-	faults := 0
-	for _, n := range v.faults {
-		faults += n
+	var faults []string
+	injected := 0
+	for _, name := range slices.Sorted(maps.Keys(v.faults)) {
+		faults = append(faults, fmt.Sprint(name, " ", v.faults[name]))
+		injected += v.faults[name]
 	}
-	line := fmt.Sprintf("%-10s  operations %7d (without an answer %5d)  faults %4d  lost %d  doubled %d  linearizable %s",
-		name, v.calls, v.unknown, faults, v.lost, v.doubled, yes)
+	line := fmt.Sprintf("%-10s  operations %7d (without an answer %5d)  faults %3d  lost %d  doubled %d  linearizable %s",
+		name, v.calls, v.unknown, injected, v.lost, v.doubled, yes)
+	if injected > 0 {
+		line += "  (" + strings.Join(faults, ", ") + ")"
+	}
 	t.Log(line)
 	if _, ok := os.LookupEnv(tortureEnv); ok {
 		fmt.Println(line)
@@ -183,7 +192,7 @@ func (l *tortureLoad) load(ctx context.Context, caller tortureCaller) {
 		in := l.c.next(k.known, k.knownOld)
 		k.mu.Unlock()
 		timeout := tortureTimeout
-		if rand.N(100) == 0 { // who is impatient
+		if rand.N(100) == 0 && !l.run.patient {
 			timeout = rand.N(3 * time.Millisecond)
 		}
 		if out := l.make(caller, k, in, timeout); out.Answer == tortureUnknown {

@@ -118,7 +118,6 @@ var tortureTokens = []*tortureCase{
 			}
 			return in.ID, true
 		},
-		again: tortureAgain("revoke"),
 	},
 	{
 		// No session is accepted after its end was acknowledged.

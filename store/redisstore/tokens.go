@@ -87,7 +87,7 @@ func versionOf(record any) (version int64, revokedAt time.Time, err error) {
 		return 1, time.Time{}, nil
 	}
 	text, _ := record.(string)
-	if parts := strings.Split(text, " "); len(parts) == 3 { // the third is a call
+	if parts := strings.Split(text, " "); len(parts) == 3 { // the third are calls
 		version, err = strconv.ParseInt(parts[0], 10, 64)
 		at, err2 := strconv.ParseInt(parts[1], 10, 64)
 		if err == nil && err2 == nil && version > 0 {
@@ -154,6 +154,8 @@ func serverTime(answer any) (time.Time, error) {
 	return time.Unix(seconds, micros*1000), errors.Join(err, err2)
 }
 
+// RevokeTokensOf remembers its last eight calls. Replayed by the client after as
+// many others it counts twice.
 func (s *Store) RevokeTokensOf(ctx context.Context, subject string) error {
 	if err := checkText("the subject", subject, maxOwner); err != nil {
 		return failed("revoke the tokens of a subject", err)

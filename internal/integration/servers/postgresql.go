@@ -21,12 +21,86 @@ func PostgreSQL(tb testing.TB) *SQLServer { return postgreSQL.get(tb, newPostgre
 func OwnPostgreSQL(tb testing.TB) *SQLServer { return own(tb, newPostgreSQL) }
 
 func newPostgreSQL(tb testing.TB) (*SQLServer, error) {
-	const folder = "/usr/lib/postgresql/*/bin"
-	initdb, ok := Binary("initdb", folder)
+	initdb := postgreSQLProgram(tb, "initdb")
+	s, err := postgreSQLIn(tb, func(data string) *exec.Cmd {
+		return exec.Command(initdb, "--pgdata", data, "--username", sqlUser, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync")
+	})
+	if err != nil {
+		return nil, err
+	}
+	hba := filepath.Join(s.dir, "data", "pg_hba.conf")
+	if err := os.WriteFile(hba, []byte("host all "+checkedUser+" 127.0.0.1/32 scram-sha-256\nhost all,replication all 127.0.0.1/32 trust\n"), 0o600); err != nil {
+		return nil, err
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	if err := s.Exec("CREATE USER " + checkedUser + " PASSWORD '" + sqlPassword + "'"); err != nil {
+		return nil, err
+	}
+	return s, s.readVersion("PostgreSQL", "SHOW server_version")
+}
+
+// OwnPostgreSQLStandby is a standby of a PostgreSQL, for tb alone. When it is
+// answered it has all that is committed, and from then on the primary answers a
+// commit when the standby has it: synchronous_commit is on.
+func OwnPostgreSQLStandby(tb testing.TB, primary *SQLServer) (*SQLServer, error) {
+	backup := postgreSQLProgram(tb, "pg_basebackup")
+	s, err := postgreSQLIn(tb, func(data string) *exec.Cmd {
+		return exec.Command(backup, "--pgdata", data, "--host", "127.0.0.1", "--port", strconv.Itoa(primary.port), "--username", sqlUser,
+			"--checkpoint", "fast", "--write-recovery-conf", "--no-sync")
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	tb.Cleanup(s.Stop)
+	if err := primary.Exec("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"); err != nil {
+		return nil, err
+	}
+	until := func(query string) error {
+		return primary.process.Ready(func(ctx context.Context) error {
+			is := false
+			err := primary.admin.QueryRowContext(ctx, query).Scan(&is)
+			if err == nil && !is {
+				err = fmt.Errorf("not yet: %s", query)
+			}
+			return err
+		})
+	}
+	if err := until("SELECT current_setting('synchronous_standby_names') = '*'"); err != nil {
+		return nil, err
+	}
+	// The process that makes checkpoints tells the others to wait for a standby,
+	// when it has seen that there is one.
+	if err := primary.Exec("CHECKPOINT"); err != nil {
+		return nil, err
+	}
+	var end string
+	if err := primary.admin.QueryRow("SELECT pg_current_wal_insert_lsn()::text").Scan(&end); err != nil {
+		return nil, err
+	}
+	return s, until("SELECT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync' AND flush_lsn >= '" + end + "')")
+}
+
+// Promote makes a standby a primary.
+func (s *SQLServer) Promote() error { return s.Exec("SELECT pg_promote()") }
+
+// postgreSQLProgram is the path of a program of PostgreSQL's.
+func postgreSQLProgram(tb testing.TB, name string) string {
+	initdb, ok := Binary("initdb", "/usr/lib/postgresql/*/bin")
 	if !ok {
 		Missing(tb, "postgresql")
 	}
-	postgres := filepath.Join(filepath.Dir(initdb), "postgres")
+	return filepath.Join(filepath.Dir(initdb), name) // what lies in /usr/bin chooses another version
+}
+
+// postgreSQLIn is a PostgreSQL that is not yet running, with the data that fill
+// writes into a folder.
+func postgreSQLIn(tb testing.TB, fill func(data string) *exec.Cmd) (*SQLServer, error) {
+	postgres := postgreSQLProgram(tb, "postgres")
 	dir, err := Dir("postgresql")
 	if err != nil {
 		return nil, err
@@ -36,14 +110,10 @@ func newPostgreSQL(tb testing.TB) (*SQLServer, error) {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	cmd := exec.Command(initdb, "--pgdata", data, "--username", sqlUser, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync")
+	cmd := fill(data)
 	cmd.Dir, cmd.SysProcAttr = dir, attr
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	hba := filepath.Join(data, "pg_hba.conf")
-	if err := os.WriteFile(hba, []byte("host all "+checkedUser+" 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"), 0o600); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w: %s", cmd.Path, err, out)
 	}
 	port, err := FreePort()
 	if err != nil {
@@ -75,11 +145,5 @@ func newPostgreSQL(tb testing.TB) (*SQLServer, error) {
 		cmd.SysProcAttr = &own
 		return StartProcess(cmd, dir)
 	}
-	if err := s.Start(); err != nil {
-		return nil, err
-	}
-	if err := s.Exec("CREATE USER " + checkedUser + " PASSWORD '" + sqlPassword + "'"); err != nil {
-		return nil, err
-	}
-	return s, s.readVersion("PostgreSQL", "SHOW server_version")
+	return s, nil
 }

@@ -64,23 +64,31 @@ func (p *Process) Kill() {
 // Pause stops it and the processes that it started, without an end to their
 // connections, until resume.
 func (p *Process) Pause() (resume func()) {
-	all := []int{p.cmd.Process.Pid}
-	_ = syscall.Kill(all[0], syscall.SIGSTOP) // so that it starts no more of them
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[0]))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for _, field := range strings.Fields(string(text)) {
-			if pid, err := strconv.Atoi(field); err == nil {
-				_ = syscall.Kill(pid, syscall.SIGSTOP)
-				all = append(all, pid)
-			}
-		}
+	_ = syscall.Kill(p.cmd.Process.Pid, syscall.SIGSTOP) // so that it starts no more of them
+	all := p.all()
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
 	}
 	return func() {
 		for _, pid := range all {
 			_ = syscall.Kill(pid, syscall.SIGCONT)
 		}
 	}
+}
+
+// all are the IDs of it and of the processes that it started.
+func (p *Process) all() []int {
+	all := []int{p.cmd.Process.Pid}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[0]))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				all = append(all, pid)
+			}
+		}
+	}
+	return all
 }
 
 // Stop asks it to end with sig, and ends it after ten seconds.

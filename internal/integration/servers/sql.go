@@ -109,6 +109,32 @@ func (s *SQLServer) Pause() (resume func()) {
 	return s.process.Pause()
 }
 
+// Full lets it run on a full disk, until room, which waits until it answers
+// again. If it has ended by that, it is started.
+func (s *SQLServer) Full() (room func() error, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.process
+	empty, err := FullDisk(p.cmd.SysProcAttr.Credential, p.all)
+	return func() error {
+		empty()
+		err := p.Ready(s.ping)
+		select {
+		case <-p.exited:
+			s.Kill() // is dead already
+			return s.Start()
+		default:
+			return err
+		}
+	}, err
+}
+
+// Destroy ends it as a crash would, with its disk.
+func (s *SQLServer) Destroy() error {
+	s.Kill()
+	return os.RemoveAll(s.dir)
+}
+
 // Exec runs statements as the administrator.
 func (s *SQLServer) Exec(statements ...string) error {
 	for _, text := range statements {
