@@ -24,7 +24,7 @@ HALF := Redis|Browser|Webapp|Quickstart|Provider
 FUZZTIME ?= 20000x
 
 .PHONY: check test lint build install servers servers-build servers-1 servers-2 servers-unraced race standalone fuzz coverage \
-	apidiff release-check licenses golden bench torture mutate
+	apidiff release-check licenses golden bench bench-long torture mutate
 
 check: lint build
 	go test ./...
@@ -43,6 +43,7 @@ lint: $(LINT)
 
 build:
 	for m in $(MODULES); do (cd $$m && go build ./... && go vet ./...); done
+	cd bench && GOWORK=off go vet . && GOWORK=off go test .
 
 # The servers that internal/integration runs against.
 install:
@@ -115,7 +116,13 @@ golden:
 # Ours, the peers and the floor in one run; not in the workspace, so that peers
 # raise nobody's versions.
 bench:
-	GOWORK=off go -C bench run .
+	GOWORK=off go -C bench run . -md ../docs/benchmarks.md
+	GOWORK=off go -C bench run . -chart
+
+# How costs grow from a thousand records to a million, and half an hour of mixed load.
+bench-long:
+	GOWORK=off go -C bench run . -growth -md ../docs/benchmarks.md
+	GOWORK=off go -C bench run . -soak 30m -md ../docs/benchmarks.md
 
 # Every small change of the core fails a test, or stands in survivors.txt with the
 # reason why it may not. Not part of test, since it takes minutes for each package.

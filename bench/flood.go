@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -66,9 +65,8 @@ func flood(contender string) {
 	fmt.Println(float64(cputime.Now()-cpu), float64(time.Since(start)), peakKiB())
 }
 
-// floods measures both contenders, in turns, and writes what is promised of ours
-// to kept.
-func floods(times, kept io.Writer) {
+// floods measures both contenders, in turns.
+func floods(rep *report) {
 	type process struct{ cpu, wall, peak []float64 }
 	contenders := []string{rawArgon2, oursHasher}
 	measured := make([]process, len(contenders))
@@ -91,23 +89,13 @@ func floods(times, kept io.Writer) {
 		}
 		return median(all)
 	}
-	fmt.Fprintln(times, "\noperation\tcontender\ts\tMiB at most\tx floor")
+	name := floodName
 	for i, m := range measured {
-		name := floodName
-		if i > 0 {
-			name = ""
-		}
-		fmt.Fprintf(times, "%s\t%s\t%.1f\t%.0f\t%.2f\n", name, contenders[i], median(m.wall)/1e9, slices.Max(m.peak)/1024, ratios(m.cpu, raw.cpu))
+		rep.flood.add(name, contenders[i], fmt.Sprintf("%.1f", median(m.wall)/1e9), fmt.Sprintf("%.0f", slices.Max(m.peak)/1024), fmt.Sprintf("%.2f", ratios(m.cpu, raw.cpu)))
+		name = ""
 	}
 	p := password.Argon2Default()
 	most := (2*floodSlots(p) + 2) * int(p.MemoryKiB) / 1024
-	verdict := func(is, most float64) string {
-		if is > most {
-			return "MISSED"
-		}
-		return "met"
-	}
-	peak, cpu := slices.Max(ours.peak)/1024, ratios(ours.cpu, raw.cpu)
-	fmt.Fprintf(kept, "P6 %s\t%s\t-\t%d MiB\t%.0f\t%s\n", floodName, oursHasher, most, peak, verdict(peak, float64(most)))
-	fmt.Fprintf(kept, "P15 %s\t%s\t%s\t%.4g x\t%.3g\t%s\n", floodName, oursHasher, rawArgon2, 1.02, cpu, verdict(cpu, 1.02))
+	rep.keeps("P6 "+floodName, oursHasher, "-", float64(most), slices.Max(ours.peak)/1024, "MiB")
+	rep.keeps("P15 "+floodName, oursHasher, rawArgon2, 1.02, ratios(ours.cpu, raw.cpu), "x")
 }

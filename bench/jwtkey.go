@@ -53,10 +53,12 @@ func newKey(alg string) key {
 	return k
 }
 
-// signed is a token by golang-jwt.
-func (k key) signed(claims jwt.Claims) string {
+// signed is an access token by golang-jwt.
+func (k key) signed(claims jwt.Claims) string { return k.signedAs("at+jwt", claims) }
+
+func (k key) signedAs(typ string, claims jwt.Claims) string {
 	t := jwt.NewWithClaims(jwt.GetSigningMethod(k.alg), claims)
-	t.Header["kid"], t.Header["typ"] = keyID, "at+jwt"
+	t.Header["kid"], t.Header["typ"] = keyID, typ
 	return authn.Must(t.SignedString(k.private))
 }
 

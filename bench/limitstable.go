@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strconv"
 	"sync"
-	"text/tabwriter"
 	"time"
 )
 
@@ -18,13 +16,17 @@ const limitsTable = "limits side by side"
 
 const manyKeys = 100_000
 
-// writeLimitsTable says of each limiter how long a call takes when all
-// processors ask for many keys, what a key needs, and how many it let through in
-// the worst window when it should be five.
-func writeLimitsTable(out io.Writer, rounds int) {
+// bytesMost is what a key of GCRA may need.
+const bytesMost = 80
+
+// sideBySide says of each limiter how long a call takes when all processors ask
+// for many keys, what a key needs, and how many it let through in the worst
+// window when it should be five.
+func sideBySide(rep *report, rounds int) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s\tns, %d processors, %d keys\tx ours\tbytes per key\tmost in a window of 5\n", limitsTable, runtime.NumCPU(), manyKeys)
+	rep.limits.head = []string{
+		"limiter", fmt.Sprintf("ns, %d processors, %d keys", runtime.NumCPU(), manyKeys), "x GCRA of ours", "bytes per key", "most in a window of 5",
+	}
 	bytes := make([]float64, len(limiters))
 	for i, l := range limiters {
 		bytes[i] = bytesPerKey(l)
@@ -36,14 +38,19 @@ func writeLimitsTable(out io.Writer, rounds int) {
 		all.Go(func() { most[i] = worstWindow(l) })
 	}
 	all.Wait()
+	base := measured{ns: took[0]}
 	for i, l := range limiters {
-		ratios := make([]float64, rounds)
-		for r := range ratios {
-			ratios[r] = took[i][r] / took[0][r]
+		m := measured{ns: took[i]}
+		rep.limits.add(l.name, fmt.Sprintf("%.0f", median(m.ns)), fmt.Sprintf("%.2f", ratio(m, base)), fmt.Sprintf("%.0f", bytes[i]), strconv.Itoa(most[i]))
+		switch l.name {
+		case oursGCRA:
+			rep.keeps("R14 bytes per key", l.name, "-", bytesMost, bytes[i], "bytes")
+		case oursWindow:
+			rep.keeps("R1 most in a window of 5", l.name, "-", 5, float64(most[i]), "requests")
+		default:
+			rep.keeps("R14 many keys in parallel", oursGCRA, l.name, 1, ratio(base, m), "x")
 		}
-		fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.0f\t%d\n", l.name, median(took[i]), median(ratios), bytes[i], most[i])
 	}
-	_ = table.Flush()
 }
 
 // inParallel is the time of a call, by limiter and round.

@@ -10,22 +10,25 @@
 //	make bench
 //	GOWORK=off go -C bench run . -only HS256                    # rows whose name this matches
 //	GOWORK=off go -C bench run . -only HS256$ -profile cpu.prof # what ours spend, for go tool pprof
+//	GOWORK=off go -C bench run . -md ../docs/benchmarks.md      # all tables, into that page, too
+//	GOWORK=off go -C bench run . -growth                        # from a thousand to a million records in each store
+//	GOWORK=off go -C bench run . -soak 30m                      # mixed load, and whether memory stays flat
+//	GOWORK=off go -C bench run . -chart                         # docs/benchmarks.svg, of what that page says
 package main
 
 import (
+	"bytes"
 	"flag"
-	"fmt"
+	"io"
 	"log"
+	"math"
 	"math/rand/v2"
 	"os"
 	"regexp"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"slices"
-	"strings"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/gatehouse-go/authn/internal/cputime"
@@ -38,8 +41,12 @@ type row struct {
 	// contenders[0] is the floor.
 	contenders []contender
 	promises   []promise
+	surpluses  []surplus
 	// wall is for those that wait for a server.
 	wall bool
+	// requests is how many whole requests one op is, on all processors; 0: it is
+	// one call.
+	requests int
 }
 
 type contender struct {
@@ -54,10 +61,29 @@ func run() int {
 	each := flag.Duration("each", 2*time.Millisecond, "time of a contender in a round")
 	only := flag.String("only", "", "rows whose name this regular expression matches")
 	profile := flag.String("profile", "", "measure nothing, and write a CPU profile of what is ours in these rows to this file")
+	page := flag.String("md", "", "write what is found into this page, too, between its marks")
+	chart := flag.Bool("chart", false, "measure nothing, and draw the chart of what docs/benchmarks.md says")
+	growing := flag.Bool("growth", false, "measure how calls grow with what is stored, and nothing else; -only matches \"backend, kind\"")
+	most := flag.Int("max", 1_000_000, "how many records -growth goes up to")
+	soaking := flag.Duration("soak", 0, "measure nothing, and see for so long, at least 2m, whether memory stays flat")
 	flag.Parse()
 	if contender := os.Getenv(floodVariable); contender != "" {
 		flood(contender)
 		return 0
+	}
+
+	var text bytes.Buffer // for the page
+	both := io.MultiWriter(os.Stdout, &text)
+	if *chart {
+		if err := drawChart(pagePath, chartPath); err != nil {
+			log.Fatal("bench: ", err)
+		}
+		return 0
+	}
+	if *soaking > 0 {
+		status := soak(both, *soaking)
+		keep(*page, soakSection, text.String())
+		return status
 	}
 
 	runtime.GOMAXPROCS(1)
@@ -65,45 +91,39 @@ func run() int {
 	if err != nil {
 		log.Fatal("bench: -only: ", err)
 	}
-	rows := slices.DeleteFunc(rows(), func(r row) bool { return !match.MatchString(r.name) })
-	rows = append(rows, storedSessions(match.MatchString)...)
+	if *growing {
+		growth(both, *most, match.MatchString)
+		keep(*page, growthSection, text.String())
+		return 0
+	}
 	if *profile != "" {
-		if err := profileOurs(rows, *profile); err != nil {
+		if err := profileOurs(slices.Concat(rows(match.MatchString), wholeRequests(match.MatchString)), *profile); err != nil {
 			log.Fatal("bench: ", err)
 		}
 		return 0
 	}
-	fmt.Println(runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu())
-	for _, dep := range deps() {
-		fmt.Println(dep)
-	}
-	times := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	kept := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(times, "operation\tcontender\tns\tallocs\tx floor")
-	fmt.Fprintln(kept, "promise\tof\tcompared with\tat most\tis\t")
-	for _, r := range rows {
-		m := r.measure(*rounds, *each)
-		name := r.name
-		for i, c := range r.contenders {
-			fmt.Fprintf(times, "%s\t%s\t%.0f\t%.0f\t%.2f\n", name, c.name, median(m[i].ns), m[i].allocs, ratio(m[i], m[0]))
-			name = ""
-		}
-		for _, p := range r.promises {
-			fmt.Fprintf(kept, "%s %s\t%s\n", p.line, r.name, p.judge(r, m))
-		}
-	}
+	rep := newReport()
+	rep.add(rows(match.MatchString), *rounds, *each)
 	if match.MatchString(floodName) {
-		floods(times, kept)
+		floods(rep)
 	}
-	fmt.Println()
-	_ = times.Flush()
-	fmt.Println()
-	_ = kept.Flush()
 	if match.MatchString(limitsTable) {
-		fmt.Println()
-		writeLimitsTable(os.Stdout, *rounds)
+		sideBySide(rep, *rounds)
 	}
+	rep.add(wholeRequests(match.MatchString), *rounds, *each)
+	rep.write(os.Stdout)
+	keep(*page, tablesSection, rep.markdown())
 	return 0
+}
+
+// keep writes text into the page, if there is to be one.
+func keep(page, section, text string) {
+	if page == "" {
+		return
+	}
+	if err := writePage(page, section, text); err != nil {
+		log.Fatal("bench: ", err)
+	}
 }
 
 // measured is one contender.
@@ -117,7 +137,12 @@ func (r row) measure(rounds int, each time.Duration) []measured {
 	if r.wall {
 		clock = wallTime
 	}
-	n := make([]int, len(r.contenders)) // calls that take about each
+	calls, runs := 1.0, 100 // of an op, and to count allocations
+	if r.requests > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU()))
+		calls, runs = float64(r.requests), 1
+	}
+	n := make([]int, len(r.contenders)) // ops that take about each
 	for i, c := range r.contenders {
 		n[i] = calibrate(c.op, each, clock)
 	}
@@ -126,11 +151,11 @@ func (r row) measure(rounds int, each time.Duration) []measured {
 		for _, i := range rand.Perm(len(r.contenders)) {
 			runtime.Gosched()
 			took := timeOf(r.contenders[i].op, n[i], clock)
-			all[i].ns = append(all[i].ns, float64(took)/float64(n[i]))
+			all[i].ns = append(all[i].ns, float64(took)/float64(n[i])/calls)
 		}
 	}
 	for i, c := range r.contenders {
-		all[i].allocs = testing.AllocsPerRun(100, c.op)
+		all[i].allocs = math.Round(testing.AllocsPerRun(runs, c.op) / calls)
 	}
 	return all
 }
@@ -195,31 +220,4 @@ func profileOurs(rows []row, path string) error {
 	}
 	pprof.StopCPUProfile()
 	return file.Close()
-}
-
-// deps are the peers with their versions.
-func deps() (lines []string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return nil
-	}
-	for _, dep := range info.Deps {
-		if slices.Contains(peers, dep.Path) {
-			lines = append(lines, dep.Path+" "+dep.Version)
-		}
-	}
-	return lines
-}
-
-func cpu() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }

@@ -22,17 +22,36 @@ func faster(line, of string, most float64, peers ...string) (all []promise) {
 }
 
 // judge says in columns what is promised, what is, and whether that is so.
-func (p promise) judge(r row, m []measured) string {
+func (p promise) judge(r row, m []measured) []string {
 	of := m[r.index(p.of)]
 	is, unit, to := of.allocs, "allocs", "-"
 	if p.to != "" {
 		is, unit, to = ratio(of, m[r.index(p.to)]), "x", p.to
 	}
-	verdict := "met"
-	if is > p.most {
-		verdict = "MISSED"
+	return []string{p.of, to, fmt.Sprintf("%.4g %s", p.most, unit), fmt.Sprintf("%.3g", is), verdict(is, p.most)}
+}
+
+// surplus is a promise of what a contender takes besides what another one does,
+// which it has to do as well: the time over a handler that does nothing, or over
+// calls of the store.
+type surplus struct {
+	line    string
+	of      string
+	besides string
+	to      string // the surplus is most times the time of this one; "": nanoseconds
+	most    float64
+}
+
+func (s surplus) judge(r row, m []measured) []string {
+	over := measured{ns: slices.Clone(m[r.index(s.of)].ns)}
+	for round, ns := range m[r.index(s.besides)].ns {
+		over.ns[round] -= ns
 	}
-	return fmt.Sprintf("%s\t%s\t%.4g %s\t%.3g\t%s", p.of, to, p.most, unit, is, verdict)
+	is, unit, to := median(over.ns), "ns", "-"
+	if s.to != "" {
+		is, unit, to = ratio(over, m[r.index(s.to)]), "x", s.to
+	}
+	return []string{s.of + ", less " + s.besides, to, fmt.Sprintf("%.4g %s", s.most, unit), fmt.Sprintf("%.3g", is), verdict(is, s.most)}
 }
 
 func (r row) index(name string) int {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// report is what a run has found.
+type report struct {
+	// times are of rows, whole of rows that are whole requests, and kept is what
+	// was promised of all.
+	times, whole, flood, limits, kept *table
+}
+
+type table struct {
+	title string
+	head  []string
+	lines [][]string
+}
+
+func newReport() *report {
+	return &report{
+		times:  &table{title: "Operations", head: []string{"operation", "contender", "ns", "allocs", "x floor"}},
+		flood:  &table{title: "Password flood", head: []string{"operation", "contender", "s", "MiB at most", "x floor"}},
+		limits: &table{title: "Limits side by side"},
+		whole:  &table{title: "Whole requests", head: []string{"operation", "contender", "requests/s", "allocs", "x bare handler"}},
+		kept:   &table{title: "Promises", head: []string{"promise", "of", "compared with", "at most", "is", ""}},
+	}
+}
+
+func (rep *report) tables() []*table {
+	return []*table{rep.times, rep.flood, rep.limits, rep.whole, rep.kept}
+}
+
+// add measures rows.
+func (rep *report) add(rows []row, rounds int, each time.Duration) {
+	for _, r := range rows {
+		m := r.measure(rounds, each)
+		name := r.name
+		for i, c := range r.contenders {
+			if r.requests > 0 {
+				// Requests in a second, and so is what they are compared by.
+				rep.whole.add(name, c.name, fmt.Sprintf("%.0f", 1e9/median(m[i].ns)), fmt.Sprintf("%.0f", m[i].allocs), fmt.Sprintf("%.2f", ratio(m[0], m[i])))
+			} else {
+				rep.times.add(name, c.name, fmt.Sprintf("%.0f", median(m[i].ns)), fmt.Sprintf("%.0f", m[i].allocs), fmt.Sprintf("%.2f", ratio(m[i], m[0])))
+			}
+			name = ""
+		}
+		for _, p := range r.promises {
+			rep.kept.add(append([]string{p.line + " " + r.name}, p.judge(r, m)...)...)
+		}
+		for _, s := range r.surpluses {
+			rep.kept.add(append([]string{s.line + " " + r.name}, s.judge(r, m)...)...)
+		}
+	}
+}
+
+// keeps is a promise that is of no row.
+func (rep *report) keeps(what, of, to string, most, is float64, unit string) {
+	rep.kept.add(what, of, to, fmt.Sprintf("%.4g %s", most, unit), fmt.Sprintf("%.3g", is), verdict(is, most))
+}
+
+func verdict(is, most float64) string {
+	if is > most {
+		return "MISSED"
+	}
+	return "met"
+}
+
+func (t *table) add(line ...string) { t.lines = append(t.lines, line) }
+
+// write is for who looks at a terminal.
+func (rep *report) write(out io.Writer) {
+	for _, line := range machine() {
+		fmt.Fprintln(out, line)
+	}
+	for _, t := range rep.tables() {
+		if len(t.lines) == 0 {
+			continue
+		}
+		fmt.Fprintln(out)
+		columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, line := range append([][]string{t.head}, t.lines...) {
+			fmt.Fprintln(columns, strings.Join(line, "\t"))
+		}
+		_ = columns.Flush()
+	}
+}
+
+// machine is what figures depend on: Go, the processor and the peers' versions.
+func machine() []string {
+	return append([]string{fmt.Sprintf("%s %s/%s, %s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu(), runtime.NumCPU())}, deps()...)
+}
+
+// deps are the peers with their versions.
+func deps() (lines []string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	for _, dep := range info.Deps {
+		if slices.Contains(peers, dep.Path) {
+			lines = append(lines, dep.Path+" "+dep.Version)
+		}
+	}
+	return lines
+}
+
+func cpu() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
