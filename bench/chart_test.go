@@ -12,7 +12,7 @@ import (
 	"github.com/gatehouse-go/authn"
 )
 
-// Q9: the chart is what the page says, and no figure of it is anybody's own.
+// The chart is what the page says, and no figure of it is anybody's own.
 func TestChartIsOfThePage(t *testing.T) {
 	want, err := chartOf(string(authn.Must(os.ReadFile(pagePath))))
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 
 const (
 	soakClients = 8
-	// soakRate is the requests of all clients in a second, at most: some 60 % of
+	// soakRate is the requests of all clients in a second, at most: some 30 % of
 	// one processor, the clients' own share included.
-	soakRate = 3000
+	soakRate = 1500
 	// soakLogins are by password in a second, and as many with a second factor.
 	soakLogins = 2
 )
