@@ -130,5 +130,15 @@ func replaysOfSessions(t *testing.T, s, other *redisstore.Store, prefix string, 
 		p.loseWhile(t, 3, again, func() { wantErr(t, s.RevokeSessionsOf(ctx, "joe", ""), nil) })
 		wantSession(t, other, n.Ref, now, store.ErrNotFound)
 		wantSessions(t, other, "joe", now, "after") // it is of a login after the call
+		others := func() {
+			for range 7 {
+				wantErr(t, other.RevokeSessionsOf(ctx, "joe", ""), nil)
+			}
+			create(t, "joe", "last")
+		}
+		for range 2 { // in the second there are older calls to forget
+			p.loseWhile(t, 10, others, func() { wantErr(t, s.RevokeSessionsOf(ctx, "joe", ""), nil) })
+			wantSessions(t, other, "joe", now, "last")
+		}
 	})
 }

@@ -37,7 +37,8 @@ func (s *Store) RevokeSession(ctx context.Context, subject, id string, now time.
 }
 
 // RevokeSessionsOf is one script, whose work grows with the sessions that the
-// subject has.
+// subject has. It remembers its last eight calls: replayed by the client after as
+// many others it ends newer sessions, too.
 func (s *Store) RevokeSessionsOf(ctx context.Context, subject, except string) error {
 	if subject == "" {
 		return nil // nobody's sessions are not one subject's

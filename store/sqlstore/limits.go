@@ -33,7 +33,7 @@ func digestOf(a, b string) [sha256.Size]byte {
 	return sha256.Sum256(append(append(key, a...), b...))
 }
 
-// TakeLimits is of store.Limits, as are the methods of attempts.go. What is
+// TakeLimits is of [store.Limits], as are the other methods that count. What is
 // refused is one statement, and one more for its First. What passes is two; of
 // several counters, on MySQL and SQLite, and while others take from the same
 // ones, it is a transaction besides.

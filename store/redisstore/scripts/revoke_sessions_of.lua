@@ -1,14 +1,16 @@
 -- ARGV: call, subject, ID that stays ("": none), what to add to the clock. The
 -- work grows with the sessions that are there.
--- The value of session-revoked is when this was called last, and the call. It
--- has no TTL, since a login may take any time.
+-- The value of session-revoked is when this was called last, and the last calls,
+-- newest first, without a space. They are of one length. It has no TTL, since a
+-- login may take any time.
 local subject, record = ARGV[2], revoked_of(ARGV[2])
-local at, call = (redis.call('GET', record) or ''):match('^(%d+) (%w+)$')
+local at, calls = (redis.call('GET', record) or ''):match('^(%d+) (%w+)$')
+calls = calls or ''
 
 -- It must go through when memory is full: Redis refuses the first write that
 -- may need some, and none after another.
 redis.call('PERSIST', record)
-if call ~= ARGV[1] then -- else it is a replay, and there may be new sessions
+if not calls:find(ARGV[1], 1, true) then -- else it is a replay, and there may be new sessions
   local rows, places, ids = {}, {}, {}
   local all = redis.call('HGETALL', ids_of(subject))
   for i = 1, #all, 2 do
@@ -26,6 +28,7 @@ if call ~= ARGV[1] then -- else it is a replay, and there may be new sessions
   end
   -- A clock that went back, as by a failover, lets no older login in.
   at = micros(math.max(clock(ARGV[4]), tonumber(at or 0)))
+  calls = (ARGV[1] .. calls):sub(1, 8 * #ARGV[1])
 end
-redis.call('SET', record, at .. ' ' .. ARGV[1])
+redis.call('SET', record, at .. ' ' .. calls)
 return 'ok'
