@@ -30,9 +30,6 @@ var ours = []string{"realm", "error", "error_description", "scope", "factor", "m
 // bare ones (RFC 6750 §3), anything else also hears what to do better.
 func (e *Error) challenges() []string {
 	cs := e.Challenges
-	if len(cs) == 0 {
-		cs = bearer
-	}
 	realm := e.realm
 	if realm == "" {
 		realm = defaultRealm

@@ -63,6 +63,9 @@ func TestEnrichErrors(t *testing.T) {
 			if w := serve(authn.Optional(both)(who), request("X-A", "good", "X-B", "good")); w.Code != tt.want {
 				t.Errorf("status %d, want %d", w.Code, tt.want)
 			}
+			if id, err := v.Verify(request("X-A", "good")); (id != nil) != (tt.want == http.StatusOK) || (err == nil) != (id != nil) {
+				t.Errorf("Verify: %v, %v", id, err)
+			}
 		})
 	}
 	asked := authn.Enrich(header("X-A"), func(context.Context, *authn.Identity) (*authn.Identity, error) {
@@ -71,6 +74,13 @@ func TestEnrichErrors(t *testing.T) {
 	})
 	if w := serve(authn.Optional(asked)(who), request()); w.Code != http.StatusOK {
 		t.Errorf("nobody: status %d", w.Code)
+	}
+	nothing := authn.Enrich(authntest.Verifier(nil, nil), func(context.Context, *authn.Identity) (*authn.Identity, error) {
+		t.Error("asked about nothing")
+		return authn.User("ada", "x"), nil
+	})
+	if w := serve(authn.Require(nothing)(who), request()); w.Code != http.StatusInternalServerError {
+		t.Errorf("a verifier that answers nothing: status %d", w.Code)
 	}
 }
 
@@ -112,6 +122,15 @@ func TestCacheEnrichRemembersByCredential(t *testing.T) {
 			func(id *authn.Identity) { id.Issuer = "i2" },
 			func(id *authn.Identity) { id.CredentialID = "c2" },
 			func(id *authn.Identity) { id.Method, id.Issuer = "mi", "" }, // no boundary moves
+			// Two would be one without the lengths, and two without what ends those.
+			func(id *authn.Identity) { id.Method, id.Issuer = "m", "i:x" },
+			func(id *authn.Identity) { id.Method, id.Issuer = "m:i", "x" },
+			func(id *authn.Identity) {
+				*id = authn.Identity{Subject: "ada", Method: "1", CredentialID: "xxxx03bob1c"}
+			},
+			func(id *authn.Identity) {
+				*id = authn.Identity{Subject: "bob", Method: "03ada11xxxx", CredentialID: "c"}
+			},
 			func(id *authn.Identity) { id.CredentialID = "" },
 			func(id *authn.Identity) { id.CredentialID = "" }, // not remembered
 		} {
@@ -134,6 +153,17 @@ func TestEnrichRefusalNamesTheSubject(t *testing.T) {
 	if len(got) != 1 || got[0].Subject != "ada" || got[0].Method != "X-A" || got[0].Reason != "suspended" || !errors.Is(got[0].Err, errDown) {
 		t.Errorf("events %+v", got)
 	}
+	// It does not overwrite what the host says, and an outage is about nobody.
+	eves := authn.Refused("merged", nil)
+	eves.About = &authn.Identity{Subject: "eve"}
+	for err, subject := range map[*authn.Error]string{eves: "eve", {Status: 500}: "", {Status: 503}: ""} {
+		v := authn.Enrich(header("X-A"), func(context.Context, *authn.Identity) (*authn.Identity, error) { return nil, err })
+		serve(authn.Guard{Verifier: v, OnEvent: events.OnEvent}.Require()(who), request("X-A", "good"))
+		all := events.Events()
+		if e := all[len(all)-1]; e.Subject != subject {
+			t.Errorf("%d: %+v, want %q", err.Status, e, subject)
+		}
+	}
 	f := authn.CacheEnrich(func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
 		id.Roles = append(make([]string, 0, 8), "user")
 		return id, nil
@@ -150,20 +180,18 @@ func TestEnrichRefusalNamesTheSubject(t *testing.T) {
 
 // C8: errors are not remembered, the cache is bounded, and ttl is at most 60 s.
 func TestCacheEnrichBounds(t *testing.T) {
-	fail := true
-	f := authn.CacheEnrich(func(_ context.Context, id *authn.Identity) (*authn.Identity, error) {
-		if fail {
-			return nil, errDown
-		}
-		return id, nil
-	}, time.Minute)
 	id := &authn.Identity{Subject: "ada", Kind: authn.KindUser, CredentialID: "c"}
-	if _, err := f(t.Context(), id); !errors.Is(err, errDown) {
-		t.Fatalf("err = %v", err)
-	}
-	fail = false
-	if _, err := f(t.Context(), id); err != nil {
-		t.Errorf("an outage was remembered: %v", err)
+	var answer *authn.Identity
+	var fails error
+	f := authn.CacheEnrich(func(context.Context, *authn.Identity) (*authn.Identity, error) { return answer, fails }, time.Minute)
+	for _, c := range []struct {
+		answer *authn.Identity
+		err    error
+	}{{nil, errDown}, {id, errDown}, {nil, nil}, {id, nil}} {
+		answer, fails = c.answer, c.err
+		if got, err := f(t.Context(), id); !errors.Is(err, c.err) || (got == nil) != (c.answer == nil) {
+			t.Errorf("got %v, %v; the host says %v, %v", got, err, c.answer, c.err)
+		}
 	}
 	for _, ttl := range []time.Duration{0, -1, time.Minute + 1} {
 		t.Run(ttl.String(), func(t *testing.T) { mustPanic(t, func() { authn.CacheEnrich(noEnrich, ttl) }) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +59,10 @@ func TestWriteError(t *testing.T) {
 		{"nil", nil, 500, ""},
 		{"a nil *Error", (*authn.Error)(nil), 500, ""},
 		{"status 200", &authn.Error{Status: 200}, 500, ""},
-		{"status 999", &authn.Error{Status: 999}, 500, ""},
+		{"status 399", &authn.Error{Status: 399}, 500, ""},
+		{"status 400", &authn.Error{Status: 400}, 400, ""},
+		{"status 599", &authn.Error{Status: 599}, 599, ""},
+		{"status 600", &authn.Error{Status: 600}, 500, ""},
 		{"outage", errDown, 503, "5"},
 		{"429", &authn.Error{Status: 429, RetryAfter: 1500 * time.Millisecond}, 429, "2"},
 		{"503 that knows", &authn.Error{Status: 503, RetryAfter: time.Nanosecond}, 503, "1"},
@@ -68,12 +72,15 @@ func TestWriteError(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			for _, field := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified", "WWW-Authenticate"} {
+			for _, field := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control"} {
 				w.Header().Set(field, "before")
 			}
 			authn.WriteError(w, nil, tt.err)
 			if w.Code != tt.status || w.Header().Get("Retry-After") != tt.retry {
 				t.Errorf("status %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+			}
+			if got := w.Header()["Cache-Control"]; len(got) != 1 || got[0] != "no-store" {
+				t.Errorf("Cache-Control %q", got)
 			}
 			for _, field := range []string{"Content-Length", "Content-Encoding", "ETag", "Last-Modified"} {
 				if w.Header().Get(field) != "" {
@@ -83,8 +90,9 @@ func TestWriteError(t *testing.T) {
 		})
 	}
 	w := httptest.NewRecorder()
+	w.Header().Set("WWW-Authenticate", "before")
 	authn.WriteError(w, nil, authn.Refused("wrong password", nil))
-	if got := w.Header().Get("WWW-Authenticate"); w.Code != 401 || got == "" {
+	if got := w.Header()["Www-Authenticate"]; w.Code != 401 || len(got) != 1 || !strings.HasPrefix(got[0], `Bearer realm="api", error="invalid_token"`) {
 		t.Errorf("a 401 outside of a Guard: %d, challenge %q", w.Code, got)
 	}
 }

@@ -64,6 +64,20 @@ func TestGuardReportsWhatNobodyHas(t *testing.T) {
 	}
 }
 
+// C11: what one Guard has reported another around it does not report again.
+func TestNestedGuardsReportOnce(t *testing.T) {
+	var events authntest.Recorder
+	inner := authn.Guard{Verifier: header("X-A"), Rules: []authn.Rule{authn.Scopes("b")}, OnEvent: events.OnEvent}
+	v := verifierFunc(func(r *http.Request) (*authn.Identity, error) { return inner.Check(r) })
+	h := authn.Guard{Verifier: v, OnEvent: events.OnEvent}.Require()(who)
+	for i, value := range []string{"bad", "good a", "down"} {
+		serve(h, request("X-A", value))
+		if n := len(events.Events()); n != i+1 {
+			t.Errorf("%s: %d events, want %d", value, n, i+1)
+		}
+	}
+}
+
 // C11: attributes for whoever reads logs by program; levels for whoever is woken.
 func TestSlogWritesAttributes(t *testing.T) {
 	var out bytes.Buffer
@@ -167,7 +181,10 @@ func TestClientFromContextBehindRequire(t *testing.T) {
 	}
 	var seen authn.Client
 	h := authn.Require(header("X-A"))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		seen, _ = authn.ClientFromContext(r.Context())
+		var known bool
+		if seen, known = authn.ClientFromContext(r.Context()); !known {
+			t.Error("no client")
+		}
 	}))
 	h.ServeHTTP(httptest.NewRecorder(), request("X-A", "good"))
 	if seen.Addr.String() != "192.0.2.1" {

@@ -65,7 +65,7 @@ func TestKindIsText(t *testing.T) {
 			t.Errorf("%s is read as %v", in, k)
 		}
 	}
-	if authn.Kind(0).String() != "invalid" || authn.Kind(200).String() != "invalid" {
+	if authn.Kind(0).String() != "invalid" || (authn.KindKey+1).String() != "invalid" || authn.Kind(200).String() != "invalid" {
 		t.Error("an invalid Kind has a name")
 	}
 }
@@ -107,9 +107,13 @@ func TestWithFactorPaysForOne(t *testing.T) {
 
 func TestFactorAtIsTheLatest(t *testing.T) {
 	now := time.Now()
-	id := authn.User("ada", "x", authn.Factor{Name: "pwd", At: now}, authn.Factor{Name: "pwd", At: now.Add(-time.Hour)})
-	if at, ok := id.FactorAt("pwd"); !ok || !at.Equal(now) {
-		t.Errorf("FactorAt = %v, %v", at, ok)
+	late, early := authn.Factor{Name: "pwd", At: now}, authn.Factor{Name: "pwd", At: now.Add(-time.Hour)}
+	id := authn.User("ada", "x", late, early)
+	for range 2 {
+		if at, ok := id.FactorAt("pwd"); !ok || !at.Equal(now) {
+			t.Errorf("FactorAt = %v, %v", at, ok)
+		}
+		id.Factors = []authn.Factor{early, late}
 	}
 	if _, ok := id.FactorAt("otp"); ok {
 		t.Error("a factor that was not proven")

@@ -65,10 +65,30 @@ func TestPagesSendBrowsersOnly(t *testing.T) {
 	}
 }
 
+// C9, C10: the way back is what the browser asked for, also where a prefix was
+// stripped; without a Guard around it the redirect is not cached either.
+func TestPagesSendBackToWhatWasAsked(t *testing.T) {
+	pages := authn.Pages{Login: "/login"}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pages.OnError(w, r, authn.Refused("", nil)) })
+	for target, want := range map[string]string{
+		"/app/orders?id=7":                    "/login?return_to=%2Fapp%2Forders%3Fid%3D7",
+		"http://app.example/app/orders?id=7":  "/login?return_to=%2Forders%3Fid%3D7", // as to a proxy: what is left of the URL
+		"http://evil.example//app.example/pw": "/login",
+	} {
+		r := httptest.NewRequest(http.MethodGet, target, nil)
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/app") // as http.StripPrefix
+		w := serve(h, r)
+		if got := w.Header().Get("Location"); got != want || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: Location %q, want %q; %v", target, got, want, w.Header())
+		}
+	}
+}
+
 // C9: the way back is a path of this host, in every reading.
 func TestReturnToIsALocalPath(t *testing.T) {
 	good := []string{
-		"/", "/orders", "/orders?id=7&u=http://x//y", "/a%20b", "/a/../b", "/ä", "/~ada/@x:y", "/a;b=c,d",
+		"/", "/orders", "/orders?id=7&u=http://x//y", "/a%20b", "/a/../b", "/ä", "/~ada/@x:y", "/a;b=c,d", "/" + strings.Repeat("a", 2047),
 	}
 	bad := []string{
 		"", "orders", "//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, `/\/evil.example`, "/%2fevil.example",

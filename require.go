@@ -198,9 +198,6 @@ func (g Guard) policy(where string, rules []Rule) *policy {
 	if p.onError == nil {
 		p.onError = func(w http.ResponseWriter, r *http.Request, err *Error) { WriteError(w, r, err) }
 	}
-	if p.realm == "" {
-		p.realm = defaultRealm
-	}
 	if g.Verifier != nil {
 		d := describe(g.Verifier)
 		p.credentials = appendFields(nil, d.Credentials)

@@ -115,13 +115,13 @@ func TestAnswersAreFixed(t *testing.T) {
 // realm, and no value can end a field or begin another.
 func TestChallengesAreQuoted(t *testing.T) {
 	odd := &fake{"X-A", "x", authn.Description{Challenges: []authn.Challenge{
-		{Scheme: "ApiKey", Params: map[string]string{"b": "2", "a": "1\"\\\r\nSet-Cookie: x=ä", "not a token": "3"}},
+		{Scheme: "ApiKey", Params: map[string]string{"b": "2", "a": "1\"\\\r\nSet-Cookie: x=ä", "c": " ~\x1f\x7f", "not a token": "3"}},
 		{Scheme: "Ba sic"},
 		{Scheme: "Basic"},
 	}}}
 	w := serve(authn.Guard{Verifier: odd, Realm: "acme \"x\"\x00"}.Require()(who), request())
 	want := []string{
-		`ApiKey realm="acme \"x\"?", a="1\"\\??Set-Cookie: x=??", b="2"`,
+		`ApiKey realm="acme \"x\"?", a="1\"\\??Set-Cookie: x=??", b="2", c=" ~??"`,
 		`Basic realm="acme \"x\"?"`,
 	}
 	if got := w.Header()["Www-Authenticate"]; fmt.Sprint(got) != fmt.Sprint(want) {
@@ -129,13 +129,30 @@ func TestChallengesAreQuoted(t *testing.T) {
 	}
 }
 
+// C4: names of auth-params are tokens, of the characters of RFC 9110 §5.6.2.
+func TestNamesInChallengesAreTokens(t *testing.T) {
+	const token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for c := range 256 {
+		name := string([]byte{byte(c)})
+		v := &fake{"X-A", "x", authn.Description{Challenges: []authn.Challenge{{Scheme: "X", Params: map[string]string{name: "v"}}}}}
+		want := `X realm="api"`
+		if strings.Contains(token, name) {
+			want += ", " + name + `="v"`
+		}
+		if got := serve(authn.Require(v)(who), request()).Header().Get("WWW-Authenticate"); got != want {
+			t.Errorf("%q: %s", name, got)
+		}
+	}
+}
+
 // C4, C5: a verifier's bug lets nobody through: no identity, no Kind, no Subject.
 func TestIncompleteIdentityIsRefused(t *testing.T) {
 	tests := map[string]*authn.Identity{
-		"nil":          nil,
-		"zero Kind":    {Subject: "ada"},
-		"unknown Kind": {Subject: "ada", Kind: 9},
-		"no Subject":   {Kind: authn.KindUser},
+		"nil":           nil,
+		"zero Kind":     {Subject: "ada"},
+		"unknown Kind":  {Subject: "ada", Kind: 9},
+		"first unknown": {Subject: "ada", Kind: authn.KindKey + 1},
+		"no Subject":    {Kind: authn.KindUser},
 	}
 	for name, id := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -160,10 +177,13 @@ func TestIncompleteIdentityIsRefused(t *testing.T) {
 func TestMiddlewareOfNilPanics(t *testing.T) {
 	v := authntest.Verifier(nil, authn.ErrNoCredential)
 	var nilRule authn.RuleFunc
+	var careless *lax
 	tests := map[string]func(){
 		"Require(nil)":           func() { authn.Require(nil) },
 		"Optional(nil)":          func() { authn.Optional(nil) },
 		"Check(nil)":             func() { _, _ = authn.Check(nil, request()) },
+		"Check of a nil pointer": func() { _, _ = authn.Check(careless, request()) },
+		"a nil pointer":          func() { authn.Require(careless) },
 		"Enrich(nil)":            func() { authn.Enrich(nil, noEnrich) },
 		"Enrich without func":    func() { authn.Enrich(v, nil) },
 		"zero Guard":             func() { authn.Guard{}.Require() },
@@ -202,6 +222,11 @@ func TestRequestThatItsClientCancelledIsNoEvent(t *testing.T) {
 		t.Errorf("a server's own timeout made %d outages, want 1", n)
 	}
 }
+
+// lax knows everybody, also as a nil pointer.
+type lax struct{}
+
+func (*lax) Verify(*http.Request) (*authn.Identity, error) { return authn.User("ada", "lax"), nil }
 
 type verifierFunc func(r *http.Request) (*authn.Identity, error)
 
@@ -284,9 +309,14 @@ func TestOptional(t *testing.T) {
 			}
 		})
 	}
-	bot := authn.Guard{Verifier: header("X-A"), Rules: []authn.Rule{authn.OfKind(authn.KindClient)}}.Optional()(who)
-	if w := serve(bot, request("X-A", "good")); w.Code != http.StatusForbidden {
-		t.Errorf("the Guard's rules: status %d, want 403", w.Code)
+	var events authntest.Recorder
+	g := authn.Guard{Verifier: header("X-A"), Rules: []authn.Rule{authn.Scopes("b")}, Realm: "acme", OnEvent: events.OnEvent}
+	w := serve(g.Optional()(who), request("X-A", "good"))
+	if got := w.Header().Get("WWW-Authenticate"); w.Code != http.StatusForbidden || !strings.HasPrefix(got, `X-A realm="acme"`) {
+		t.Errorf("the Guard's rules: status %d, want 403; challenge %s", w.Code, got)
+	}
+	if denied := events.Events(); len(denied) != 1 || denied[0].Kind != authn.EventDenied || denied[0].Subject != "ada" {
+		t.Errorf("events %+v, want one denial of ada", denied)
 	}
 }
 
@@ -317,6 +347,32 @@ func TestAllowAnswersAsTheOuterGuard(t *testing.T) {
 	}
 	if w := serve(authn.Optional(header("X-A"))(authn.Allow()(who)), request()); w.Code != http.StatusUnauthorized {
 		t.Errorf("Allow behind Optional, anonymous: status %d, want 401", w.Code)
+	}
+}
+
+// C9: an Allow with any answer of its own answers by itself, and calls OnAccept.
+func TestAllowWithFieldsOfItsOwn(t *testing.T) {
+	var outside, inside authntest.Recorder
+	accepted := 0
+	outer := authn.Guard{Verifier: header("X-A"), Realm: "acme", OnEvent: outside.OnEvent}
+	for name, g := range map[string]authn.Guard{
+		"Verifier": {Verifier: header("X-A")},
+		"OnError":  {OnError: func(w http.ResponseWriter, r *http.Request, err *authn.Error) { authn.WriteError(w, r, err) }},
+		"OnEvent":  {OnEvent: inside.OnEvent},
+		"Realm":    {Realm: "own"},
+	} {
+		g.OnAccept = func(http.ResponseWriter, *http.Request, *authn.Identity) { accepted++ }
+		h := outer.Require()(g.Allow(authn.Scopes("b"))(who))
+		w := serve(h, request("X-A", "good a"))
+		if got := w.Header().Get("WWW-Authenticate"); w.Code != http.StatusForbidden || !strings.Contains(got, ` realm="`) || strings.Contains(got, "acme") {
+			t.Errorf("%s: status %d, challenge %s", name, w.Code, got)
+		}
+		if w := serve(h, request("X-A", "good b")); w.Code != http.StatusOK {
+			t.Errorf("%s: status %d", name, w.Code)
+		}
+	}
+	if len(outside.Events()) != 0 || len(inside.Events(authn.EventDenied)) != 1 || accepted != 4 {
+		t.Errorf("events outside %v, inside %v, %d accepted", outside.Events(), inside.Events(), accepted)
 	}
 }
 
@@ -358,6 +414,9 @@ func TestCachesAreTold(t *testing.T) {
 		{"key", header("X-Api-Key"), nil, who, "X-Api-Key", "private"},
 		{"cookie", cookie(), nil, who, "Cookie", "private"},
 		{"certificate", cert, nil, who, "", "private"},
+		{"certificate or bearer", authn.FirstOf(cert, bearer), nil, who, "Authorization", "private"},
+		{"bearer or certificate", authn.FirstOf(bearer, cert), nil, who, "Authorization", "private"},
+		{"bearer or bearer", authn.FirstOf(bearer, bearer), nil, who, "Authorization", ""},
 		{"all", authn.FirstOf(cookie(), bearer, header("X-Api-Key")), nil, who, "Authorization, X-Api-Key, Cookie", "private"},
 		{"handler's own", cookie(), nil, set("Cache-Control", "public"), "Cookie", "public"},
 		{"outer middleware's own", cookie(), http.Header{"Cache-Control": {"no-store"}}, who, "Cookie", "no-store"},
@@ -622,6 +681,10 @@ func TestOddChallenges(t *testing.T) {
 	w = serve(authn.Require(ada, authn.Within(1<<63-1, "otp"))(who), request())
 	if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `max_age="9223372037"`) {
 		t.Errorf("challenge %q", got)
+	}
+	silent := &fake{"X-A", "x", authn.Description{}}
+	if _, err := authn.Check(silent, request()); len(authn.AsError(err).Challenges) != 1 || authn.AsError(err).Challenges[0].Scheme != "Bearer" {
+		t.Errorf("a verifier that asks for nothing: %+v", err)
 	}
 	inVain := &fake{"Cookie", "x", authn.Description{Credentials: []string{"cookie"}}}
 	mustPanic(t, func() { authn.Require(inVain) })

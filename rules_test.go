@@ -23,6 +23,9 @@ func TestRules(t *testing.T) {
 	never.VerifiedAt = time.Time{}
 	nobody := &authn.Identity{Subject: "bot", Kind: authn.KindKey, VerifiedAt: now}
 	down := authn.RuleFunc(func(*http.Request, *authn.Identity) error { return errDown })
+	broken := authn.RuleFunc(func(*http.Request, *authn.Identity) error {
+		return &authn.Error{Status: http.StatusInternalServerError, Code: "broken"}
+	})
 	yes := authn.RuleFunc(func(*http.Request, *authn.Identity) error { return nil })
 	tests := []struct {
 		name string
@@ -60,6 +63,8 @@ func TestRules(t *testing.T) {
 		{"none of rules: the first answers", id, authn.AnyOf(authn.AnyRole("none"), authn.Scopes("none")), "forbidden"},
 		{"any of rules, one down", id, authn.AnyOf(down, yes), ""},
 		{"none of rules, one down", id, authn.AnyOf(authn.AnyRole("none"), down, authn.Scopes("none")), "unavailable"},
+		{"any of rules, one broken", id, authn.AnyOf(authn.AnyRole("none"), broken), "broken"},
+		{"any of rules, broken before down", id, authn.AnyOf(broken, down), "broken"},
 		{"own rule, down", id, down, "unavailable"},
 	}
 	for _, tt := range tests {
@@ -108,6 +113,24 @@ func TestRefusalOfARule(t *testing.T) {
 				t.Errorf("events %+v, want one: %s", got, tt.kind)
 			}
 		})
+	}
+}
+
+// C6: a rule stays as it was made, whatever becomes of the caller's slice.
+func TestRulesAreCopies(t *testing.T) {
+	id := authn.User("ada", "x", authn.Factor{Name: "a", At: time.Now()})
+	id.Scopes, id.Roles, id.Pending = []string{"a"}, []string{"a"}, []string{"a"}
+	names, kinds, some := []string{"a"}, []authn.Kind{authn.KindUser}, []authn.Rule{authn.Scopes("a")}
+	owes := authn.AllowPending(names...)
+	rules := []authn.Rule{
+		authn.Scopes(names...), authn.AnyScope(names...), authn.AnyRole(names...), authn.OfKind(kinds...),
+		authn.Within(time.Hour, names...), authn.AnyOf(some...),
+	}
+	names[0], kinds[0], some[0] = "b", authn.KindKey, authn.Scopes("b")
+	for i, rule := range rules {
+		if _, err := authn.Check(authntest.Verifier(id, nil), request(), owes, rule); err != nil {
+			t.Errorf("rule %d: %v", i, err)
+		}
 	}
 }
 

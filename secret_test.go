@@ -53,7 +53,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			t.Errorf("%q leaked: …%s…", leak, out.String()[max(0, i-80):i+len(leak)])
 		}
 	}
-	if got := fmt.Sprintf("%s %v %+v %#v", s, s, struct{ S authn.Secret }{s}, s); got != "[redacted] [redacted] {S:[redacted]} [redacted]" {
+	if got := fmt.Sprintf("%s %v %+v %#v %v", s, s, struct{ S authn.Secret }{s}, s, kc); got != "[redacted] [redacted] {S:[redacted]} [redacted] [redacted]" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -141,6 +141,25 @@ func TestFirstOfOfNothingAsksForAllMethods(t *testing.T) {
 	}
 }
 
+// C1: what reads a header field or a cookie stands behind the fields and before
+// the cookies, whatever the order given.
+func TestFirstOfAsksHeaderFieldsFirst(t *testing.T) {
+	either := &fake{"Cookie", "Either", authn.Description{
+		Challenges: []authn.Challenge{{Scheme: "Either"}}, Credentials: []string{"X-E"}, Vary: []string{"Cookie"},
+	}}
+	for _, v := range []authn.Verifier{
+		authn.FirstOf(cookie(), either, header("X-A")), authn.FirstOf(either, cookie(), header("X-A")), authn.FirstOf(header("X-A"), cookie(), either),
+	} {
+		if w := serve(authn.Require(v)(who), request("Cookie", "good")); w.Body.String() != "ada by Either" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		w := serve(authn.Require(v)(who), request())
+		if got := strings.Join(w.Header()["Www-Authenticate"], " "); got != `X-A realm="api" Either realm="api" Cookie realm="api"` {
+			t.Errorf("challenges %s", got)
+		}
+	}
+}
+
 // C1: in a carrier that several read, a value of another shape is absent, and
 // one that nobody claims is refused, also under Optional.
 func TestValueThatNobodyClaimsIsRefused(t *testing.T) {
@@ -226,10 +245,12 @@ func TestStaleCookieIsAnEventAndNobody(t *testing.T) {
 
 func TestFirstOfPanicsOnNothing(t *testing.T) {
 	var none *fake
+	var careless *lax
 	tests := map[string]func(){
 		"none":        func() { authn.FirstOf() },
 		"nil":         func() { authn.FirstOf(header("X-A"), nil) },
 		"nil pointer": func() { authn.FirstOf(none) },
+		"lax pointer": func() { authn.FirstOf(careless) },
 	}
 	for name, f := range tests {
 		t.Run(name, func(t *testing.T) { mustPanic(t, f) })

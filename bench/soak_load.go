@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/url"
@@ -138,6 +139,7 @@ func (l *soakLoad) note(status int, bad string) {
 	if bad != "" {
 		if l.unexpected++; len(l.first) < 10 {
 			l.first = append(l.first, bad)
+			log.Print("bench: unexpected: ", bad)
 		}
 	}
 }

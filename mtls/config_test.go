@@ -26,6 +26,8 @@ func TestConfigRefusals(t *testing.T) {
 		{"by SPIFFE id", mtls.Config{Roots: roots, TrustDomain: "acme.internal"}, ""},
 		{"by common name", mtls.Config{Roots: roots, InsecureCommonName: true}, ""},
 		{"by the host", mtls.Config{Roots: roots, TrustDomain: "acme.internal", Identify: identify}, ""},
+		{"a trust domain of 255", mtls.Config{Roots: roots, TrustDomain: strings.Repeat("a", 255)}, ""},
+		{"a trust domain of 256", mtls.Config{Roots: roots, TrustDomain: strings.Repeat("a", 256)}, "Config.TrustDomain"},
 		{"behind a proxy", mtls.Config{Roots: roots, ProxyHeader: mtls.ClientCert, FromProxy: from}, ""},
 		{"zero", mtls.Config{}, "Config.Roots is nil or has no certificate"},
 		{"empty roots", mtls.Config{Roots: x509.NewCertPool()}, "Config.Roots is nil or has no certificate"},

@@ -38,6 +38,7 @@ func TestSPIFFEIDs(t *testing.T) {
 		{"upper case", uris("spiffe://ACME.internal/worker"), "no SPIFFE id"},
 		{"a port", uris("spiffe://acme.internal:443/worker"), "no SPIFFE id"},
 		{"a user", uris("spiffe://acme.internal@evil.example/worker"), "no SPIFFE id"},
+		{"no trust domain", uris("spiffe:///worker"), "no SPIFFE id"},
 		{"no path", uris("spiffe://acme.internal"), "no SPIFFE id"},
 		{"an empty path", uris("spiffe://acme.internal/"), "no SPIFFE id"},
 		{"a slash at the end", uris(worker + "/"), "no SPIFFE id"},
@@ -71,6 +72,7 @@ func TestNames(t *testing.T) {
 	byCN := newService(t, func(cfg *mtls.Config) { cfg.TrustDomain, cfg.InsecureCommonName = "", true })
 	const none = "no DNS name"
 	host := "no name of a host"
+	label63, name253 := strings.Repeat("a", 63), strings.Repeat("a.", 126)+"a"
 	for _, c := range []struct {
 		name            string
 		change          func(c *x509.Certificate)
@@ -85,8 +87,12 @@ func TestNames(t *testing.T) {
 		{"a wildcard", func(c *x509.Certificate) { c.DNSNames = []string{"*.acme.internal"} }, "", host, "", host},
 		{"an empty label", func(c *x509.Certificate) { c.DNSNames = []string{"a..internal"} }, "", host, "", host},
 		{"a URI", func(c *x509.Certificate) { c.DNSNames = []string{"spiffe://acme.internal/a"} }, "", host, "", host},
+		{"a label of 63", func(c *x509.Certificate) { c.DNSNames = []string{label63} }, label63, "", label63, ""},
+		{"a name of 253", func(c *x509.Certificate) { c.DNSNames = []string{name253} }, name253, "", name253, ""},
+		{"a common name of 255", func(c *x509.Certificate) { c.DNSNames, c.URIs, c.Subject.CommonName = nil, nil, name253+"aa" }, "", none, name253 + "aa", ""},
+		{"a common name of 256", func(c *x509.Certificate) { c.DNSNames, c.URIs, c.Subject.CommonName = nil, nil, name253+"aaa" }, "", none, "", "no common name"},
 		{"a long label", func(c *x509.Certificate) { c.DNSNames = []string{strings.Repeat("a", 64)} }, "", host, "", host},
-		{"a long name", func(c *x509.Certificate) { c.DNSNames = []string{strings.Repeat("a.", 127)[:253] + "a"} }, "", host, "", host},
+		{"a long name", func(c *x509.Certificate) { c.DNSNames = []string{name253 + "a"} }, "", host, "", host},
 		{"no name", func(c *x509.Certificate) { c.DNSNames, c.URIs = nil, nil }, "", none, "", "no common name"},
 		{"a common name", func(c *x509.Certificate) { c.DNSNames, c.URIs, c.Subject.CommonName = nil, nil, "orders" }, "", none, "orders", ""},
 		{"beside a DNS name", func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = []string{"a.internal"}, "orders" }, "a.internal", "", "a.internal", ""},

@@ -107,5 +107,5 @@ func byteSequence(s string) ([]byte, bool) {
 		return nil, false
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(s[1 : len(s)-1])
-	return b, err == nil && len(b) > 0
+	return b, err == nil
 }

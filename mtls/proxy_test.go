@@ -75,6 +75,7 @@ func TestClientCert(t *testing.T) {
 	rest := []string{rfc9440(again.Certificate[1]), rfc9440(again.Certificate[2]), rfc9440(again.Certificate[3])}
 	s.want(t, "in three lines", proxied("Client-Cert", rfc9440(again.Certificate[0]),
 		"Client-Cert-Chain", rest[0], "Client-Cert-Chain", rest[1]+",\t"+rest[2]), worker, "")
+	s.want(t, "ten in the chain", proxied("Client-Cert", good, "Client-Cert-Chain", strings.Repeat(first+",", 9)+second), worker, "")
 	s.want(t, "expired", proxied("Client-Cert", rfc9440(s.root.leaf(func(c *x509.Certificate) { c.NotAfter = noon.Add(-1) }).Certificate[0])), "", "expired")
 	s.want(t, "another root", proxied("Client-Cert", rfc9440(newAuthority(nil).leaf().Certificate[0])), "", "unknown authority")
 
@@ -117,7 +118,8 @@ func TestClientCert(t *testing.T) {
 	s.malformed(t, "no certificate", proxied("Client-Cert", rfc9440([]byte("certificate"))), "unreadable certificate")
 	s.malformed(t, "two in one", proxied("Client-Cert", rfc9440(append(append([]byte{}, cert.Certificate[0]...), 0))), "unreadable certificate")
 	s.malformed(t, "no certificate in the chain", proxied("Client-Cert", rfc9440(middle.leaf().Certificate[0]), "Client-Cert-Chain", rfc9440([]byte("x"))), "unreadable certificate")
-	s.malformed(t, "64 KiB", proxied("Client-Cert", ":"+strings.Repeat("A", 64<<10)+":"), "long Client-Cert")
+	s.malformed(t, "64 KiB", proxied("Client-Cert", ":"+strings.Repeat("A", 64<<10-2)+":"), "malformed Client-Cert")
+	s.malformed(t, "over 64 KiB", proxied("Client-Cert", ":"+strings.Repeat("A", 64<<10-1)+":"), "long Client-Cert")
 	s.malformed(t, "64 KiB together", proxied("Client-Cert", good, "Client-Cert-Chain", ":"+strings.Repeat("A", 64<<10-len(good))+":"), "long Client-Cert")
 }
 
@@ -138,6 +140,8 @@ func TestXForwardedClientCert(t *testing.T) {
 		"upper case":   `Hash=` + strings.ToUpper(hash) + `;Cert="` + one + `"`,
 		"a chain":      `Chain="` + both + `"`,
 		"both":         `Cert="` + alone + `";Chain="` + both + `"`,
+		"no By":        `By=;Cert="` + one + `"`,
+		"eleven":       `Chain="` + strings.Repeat(one, 11) + `"`,
 		"no Chain":     `Cert="` + one + `";Chain=""`,
 		"no last line": `Cert="` + strings.TrimSuffix(one, "%0A") + `"`,
 	} {
@@ -188,7 +192,8 @@ func TestXForwardedClientCert(t *testing.T) {
 		"PEM headers":              `Cert="` + strings.Replace(one, begin, begin+"A:%20b%0A%0A", 1) + `"`,
 		"one line":                 `Cert="` + strings.ReplaceAll(one, "%0A", "%20") + `"`,
 		"CRLF":                     `Cert="` + strings.ReplaceAll(one, "%0A", "%0D%0A") + `"`,
-		"eleven in Chain":          `Chain="` + strings.Repeat(one, 12) + `"`,
+		"a quote that stays open":  `Cert="` + one + `";Subject="CN=a`,
+		"twelve in Chain":          `Chain="` + strings.Repeat(one, 12) + `"`,
 	} {
 		s.malformed(t, name, proxied(xfcc, value), "malformed "+xfcc)
 	}
@@ -250,6 +255,9 @@ func TestLargeKeysAreRefused(t *testing.T) {
 	modulus := new(big.Int).SetBit(big.NewInt(1), 8192, 1)
 	large := authn.Must(x509.CreateCertificate(rand.Reader, template, s.root.cert, &rsa.PublicKey{N: modulus, E: 65537}, s.root.key))
 	leaf := rfc9440(s.root.leaf().Certificate[0])
+	modulus = new(big.Int).SetBit(big.NewInt(1), 8191, 1)
+	most := authn.Must(x509.CreateCertificate(rand.Reader, template, s.root.cert, &rsa.PublicKey{N: modulus, E: 65537}, s.root.key))
+	s.want(t, "8192 bits", proxied("Client-Cert", rfc9440(most)), "", "an authority's certificate")
 	s.want(t, "leaf", proxied("Client-Cert", rfc9440(large)), "", "large key")
 	s.want(t, "chain", proxied("Client-Cert", leaf, "Client-Cert-Chain", rfc9440(large)), "", "large key")
 }

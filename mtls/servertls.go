@@ -101,7 +101,7 @@ func (f *files) read() error {
 	if now == f.seen {
 		return nil // what was wrong with it was said
 	}
-	f.seen = now
+	f.seen, f.reported = now, "" // of this content nothing was said
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return fmt.Errorf("%s with %s: %w", f.cert, f.key, err)

@@ -157,14 +157,16 @@ func TestServerCertificateIsReloaded(t *testing.T) {
 	}
 	later := func(d time.Duration) { s.offset.Add(int64(d)) }
 	const first = "server.acme.internal"
-	name("at first", first, 0)
 	firstCert, firstKey := authn.Must(os.ReadFile(sv.cert)), authn.Must(os.ReadFile(sv.key))
 	second := sv.identity("second")
 	sv.write(second)
+	name("at first", first, 0)
 	later(time.Second - 1)
 	name("too early", first, 0)
 	later(1)
 	name("after a second", "second", 0)
+	sv.write(sv.identity("too soon"))
+	name("in the same second", "second", 0)
 
 	third := sv.identity("third")
 	chain, key := pemFiles(third)
@@ -173,27 +175,34 @@ func TestServerCertificateIsReloaded(t *testing.T) {
 	name("half written", "second", 1)
 	later(time.Second)
 	name("half written, again", "second", 1)
+	for i := range 2 { // after one that was looked at twice, and after one that was not
+		other, _ := pemFiles(sv.identity("other"))
+		writeFile(t, sv.cert, other)
+		later(time.Second)
+		name("another half", "second", 2+i)
+	}
+	writeFile(t, sv.cert, chain)
 	writeFile(t, sv.key, key[:len(key)/2])
 	later(time.Second)
-	name("garbage", "second", 2)
+	name("garbage", "second", 4)
 	if err := os.Remove(sv.key); err != nil {
 		t.Fatal(err)
 	}
 	later(time.Second)
-	name("gone", "second", 3)
+	name("gone", "second", 5)
 	later(time.Second)
-	name("gone, again", "second", 3)
+	name("gone, again", "second", 5)
 	writeFile(t, sv.key, key)
 	later(time.Second)
-	name("whole", "third", 3)
+	name("whole", "third", 5)
 	writeFile(t, sv.cert, firstCert)
 	writeFile(t, sv.key, firstKey)
 	later(time.Second)
-	name("back", first, 3)
+	name("back", first, 5)
 	later(-time.Hour) // a clock that was set back
 	sv.write(sv.identity("fourth"))
 	later(-time.Second)
-	name("set back", "fourth", 3)
+	name("set back", "fourth", 5)
 }
 
 // M4: files that cannot be used are an error at the start.

@@ -25,6 +25,7 @@ func TestChains(t *testing.T) {
 	other := newAuthority(nil)
 	middle := newAuthority(s.root)
 	below := newAuthority(middle)
+	last := newAuthority(s.root, func(c *x509.Certificate) { c.MaxPathLenZero = true })
 	oldMiddle := newAuthority(s.root, func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Minute) })
 	servers := newAuthority(s.root, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })
 	good := s.root.leaf()
@@ -56,6 +57,7 @@ func TestChains(t *testing.T) {
 		{"of another root", other.leaf(), "unknown authority"},
 		{"without its intermediate", alone(middle.leaf()), "unknown authority"},
 		{"by an expired intermediate", oldMiddle.leaf(), "chain expired"},
+		{"by an authority below the last", newAuthority(last).leaf(), "invalid chain"},
 		{"by a leaf", noAuthority.leaf(), "unknown authority"},
 		{"self-signed", tls.Certificate{Certificate: [][]byte{selfSigned().Raw}}, "unknown authority"},
 		{"the root's own", tls.Certificate{Certificate: [][]byte{s.root.cert.Raw}}, "an authority's certificate"},
@@ -84,6 +86,18 @@ func selfSigned() *x509.Certificate {
 		c.URIs = uris(worker)
 	})
 	return a.cert
+}
+
+// M1: unless the host says otherwise, the clock is the system's.
+func TestClockIsTheSystems(t *testing.T) {
+	root := newAuthority(nil, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = noon.AddDate(-30, 0, 0), noon.AddDate(300, 0, 0) })
+	v := authn.Must(mtls.New(mtls.Config{Roots: pool(root), TrustDomain: domain}))
+	for years, want := range map[int]string{300: "", -30: "expired"} {
+		r := over(root.leaf(func(c *x509.Certificate) { c.NotBefore, c.NotAfter = root.cert.NotBefore, noon.AddDate(years, 0, 1) }))
+		if _, err := v.Verify(r); (err == nil) != (want == "") || err != nil && authn.AsError(err).Reason != want {
+			t.Errorf("until %v: %v, want %q", r.TLS.PeerCertificates[0].NotAfter, err, want)
+		}
+	}
 }
 
 // M1: without TLS or a certificate there is no credential, and others are asked.
@@ -261,6 +275,10 @@ func TestOtherSitesRequests(t *testing.T) {
 		status := 200
 		if _, err := s.Verify(r); err != nil {
 			status = authn.AsError(err).Status
+			events := s.events.Events()
+			if e := events[len(events)-1]; e.Reason != "cross-origin" || e.Subject != worker || e.CredentialID != fingerprint(cert) {
+				t.Errorf("%s %s: event %+v", c.method, c.site, e)
+			}
 		}
 		if status != c.status {
 			t.Errorf("%s %s: %d, want %d", c.method, c.site, status, c.status)
@@ -337,9 +355,10 @@ func TestRefusedChainsAreRemembered(t *testing.T) {
 	try("other roots", 2)
 
 	long := s.root.leaf()
-	for range 11 {
+	for range 10 {
 		long.Certificate = append(long.Certificate, s.root.cert.Raw)
 	}
-	clear(searches)
+	s.want(t, "ten beside the leaf", over(long), "", "denied")
+	long.Certificate = append(long.Certificate, s.root.cert.Raw)
 	s.want(t, "eleven beside the leaf", over(long), "", "long chain")
 }

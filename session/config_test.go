@@ -31,6 +31,8 @@ func TestNewRefusesContradictions(t *testing.T) {
 		{"Idle too short", session.Config{Idle: time.Minute - 1}, "Idle"},
 		{"Idle of a minute", session.Config{Idle: time.Minute}, ""},
 		{"Absolute negative", session.Config{Absolute: -day}, "Absolute"},
+		{"RememberIdle of a minute", session.Config{RememberIdle: time.Minute}, ""},
+		{"RememberIdle is RememberAbsolute", session.Config{RememberIdle: 30 * day}, ""},
 		{"RememberIdle negative", session.Config{RememberIdle: -day}, "RememberIdle"},
 		{"RememberIdle over RememberAbsolute", session.Config{RememberIdle: 31 * day}, "RememberIdle"},
 		{"RememberAbsolute under RememberIdle", session.Config{RememberAbsolute: 13 * day}, "RememberIdle"},
@@ -41,12 +43,12 @@ func TestNewRefusesContradictions(t *testing.T) {
 		{"empty Keychain", session.Config{Keychain: &authn.Keychain{}}, "Keychain"},
 		{"CSRF token without Keychain", session.Config{RequireCSRFToken: true}, "Keychain"},
 		{"CSRF token", session.Config{RequireCSRFToken: true, Keychain: kc}, ""},
-		{"name with a space", session.Config{CookieName: "my session"}, "CookieName"},
-		{"name with =", session.Config{CookieName: "a=b"}, "CookieName"},
-		{"name with ;", session.Config{CookieName: "a;b"}, "CookieName"},
-		{"name with a newline", session.Config{CookieName: "a\nb"}, "CookieName"},
-		{"name not ASCII", session.Config{CookieName: "sitzung-ä"}, "CookieName"},
-		{"name too long", session.Config{CookieName: strings.Repeat("x", 33)}, "CookieName"},
+		{"name with a space", session.Config{CookieName: "__Host-my session"}, "CookieName"},
+		{"name with =", session.Config{CookieName: "__Host-a=b"}, "CookieName"},
+		{"name with ;", session.Config{CookieName: "__Host-a;b"}, "CookieName"},
+		{"name with a newline", session.Config{CookieName: "__Host-a\nb"}, "CookieName"},
+		{"name not ASCII", session.Config{CookieName: "__Host-sitzung-ä"}, "CookieName"},
+		{"name of 33", session.Config{CookieName: "__Host-" + strings.Repeat("x", 26)}, "CookieName"},
 		{"name of 32", session.Config{CookieName: "__Host-" + strings.Repeat("x", 25)}, ""},
 		{"name without __Host-", session.Config{CookieName: "sid"}, "__Host-"},
 		{"name with __Secure-", session.Config{CookieName: "__Secure-sid"}, "__Host-"},
@@ -73,6 +75,22 @@ func TestNewRefusesContradictions(t *testing.T) {
 	}
 	if _, err := session.New(nil, session.Config{}); err == nil {
 		t.Error("a nil store")
+	}
+}
+
+// C4, S15: a route without a handler cannot be built.
+func TestMiddlewareOfNilPanics(t *testing.T) {
+	w := newWorld(t, nil)
+	adopt := w.Adopt(func(http.ResponseWriter, *http.Request) (*authn.Identity, error) { return nil, authn.ErrNoCredential })
+	for what, m := range map[string]func(http.Handler) http.Handler{"Protect": w.Protect, "Adopt": adopt, "Middleware": w.Middleware} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", what)
+				}
+			}()
+			m(nil)
+		}()
 	}
 }
 

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -196,6 +197,8 @@ func TestCSRFToken(t *testing.T) {
 		{"another session's", b.request(http.MethodPost, "X-CSRF-Token", eve.token()), false},
 		{"a visitor's", b.request(http.MethodPost, "X-CSRF-Token", w.tab().token()), false},
 		{"a bit changed", b.request(http.MethodPost, "X-CSRF-Token", string(flipped)), false},
+		{"a key's name", b.request(http.MethodPost, "X-CSRF-Token", good[:8]), false},
+		{"a key's name and a dot", b.request(http.MethodPost, "X-CSRF-Token", good[:9]), false},
 		{"cut", b.request(http.MethodPost, "X-CSRF-Token", good[:len(good)-1]), false},
 		{"longer", b.request(http.MethodPost, "X-CSRF-Token", good+"A"), false},
 		{"zeros", b.request(http.MethodPost, "X-CSRF-Token", good[:9]+strings.Repeat("A", 86)), false},
@@ -379,6 +382,52 @@ func TestCSRFTokensOfOnePage(t *testing.T) {
 	}
 	if got := answer(w.Protect, w.tab().request(http.MethodPost, "X-CSRF-Token", first)).Code; got != http.StatusForbidden {
 		t.Errorf("without the cookie: %d", got)
+	}
+}
+
+// S16: what a visitor opens later has the same cookie: the forms of before stay
+// good. Of two cookies neither counts, and there is another.
+func TestVisitorKeepsTheCookie(t *testing.T) {
+	w := newWorld(t, withTokens(authn.GenerateKeychain()))
+	b := w.tab()
+	first := b.token()
+	rec := httptest.NewRecorder()
+	second := w.CSRFToken(rec, b.request(http.MethodGet))
+	if lines := rec.Header()["Set-Cookie"]; len(lines) != 0 {
+		t.Errorf("Set-Cookie %q", lines)
+	}
+	for i, token := range []string{first, second} {
+		if got := answer(w.Protect, b.request(http.MethodPost, "X-CSRF-Token", token)).Code; got != http.StatusOK {
+			t.Errorf("page %d: %d", i+1, got)
+		}
+	}
+	r := b.request(http.MethodGet)
+	r.Header["Cookie"] = append(r.Header["Cookie"], r.Header.Get("Cookie"))
+	rec = httptest.NewRecorder()
+	w.CSRFToken(rec, r)
+	setCookie(t, rec) // fails unless it is one
+}
+
+// S16: a token is good for a session or for one visitor's cookie: not without any,
+// nor for an empty one, nor when there are two.
+func TestCSRFTokenOfNobody(t *testing.T) {
+	kc := authn.GenerateKeychain()
+	w := newWorld(t, withTokens(kc))
+	for _, c := range []struct {
+		name, of, line string // who the token is bound to, and what comes
+		want           int
+	}{
+		{"one cookie", "cookie x", "__Host-csrf=x", 200},
+		{"two cookies", "cookie x", "__Host-csrf=x; __Host-csrf=x", 403},
+		{"an empty cookie", "cookie ", "__Host-csrf=", 403},
+		{"none", "", "", 403},
+	} {
+		secret := authn.Must(kc.MAC("session csrf", "", []byte(c.of)))
+		token := kc.KeyID() + "." + base64.RawURLEncoding.EncodeToString(append(make([]byte, 32), secret...))
+		r := w.tab().request(http.MethodPost, "X-CSRF-Token", token, "Cookie", c.line)
+		if got := answer(w.Protect, r).Code; got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
 	}
 }
 

@@ -228,6 +228,22 @@ func TestUpdateOfADeadSession(t *testing.T) {
 	}
 }
 
+// S13: an Update whose read or write fails is an outage, and begins no session in
+// the place of one that nobody could read.
+func TestUpdateOfAStoreThatIsDown(t *testing.T) {
+	w := newWorld(t, nil)
+	for call, b := range map[string]*tab{"Read": w.in("ada"), "Update": w.in("ada"), "Create": w.tab()} {
+		w.st.reset()
+		w.st.fail(call, errDown)
+		rec := httptest.NewRecorder()
+		err := w.Update(rec, b.request(http.MethodPost), add)
+		wantErr(t, call, err, http.StatusServiceUnavailable, "unavailable", "store")
+		if len(rec.Header()) != 0 || call != "Create" && w.st.called("Create") != 0 {
+			t.Errorf("%s: asked %s, header %v", call, w.st.asked(), rec.Header())
+		}
+	}
+}
+
 // S6: outside Require, too, a session that was there and ends between two tries
 // is not replaced by one of nobody's.
 func TestRetryOfADeadSession(t *testing.T) {

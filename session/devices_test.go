@@ -108,7 +108,7 @@ func TestRevokeOne(t *testing.T) {
 func TestNamesThatAreNone(t *testing.T) {
 	w := newWorld(t, nil)
 	w.st.fail("", errDown)
-	for _, bad := range []string{"a\x00", "a\xff", strings.Repeat("x", 256)} {
+	for _, bad := range []string{"a\x00", "\x00a", "a\xff", strings.Repeat("x", 256)} {
 		if err := w.Revoke(t.Context(), "ada", bad); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Revoke of ID %.4q: %v", bad, err)
 		}
@@ -179,6 +179,20 @@ func TestMaxPerSubject(t *testing.T) {
 		b.good("the others")
 	}
 	if n := len(w.live("ada")); n != 3 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
+// S9: unless the host says otherwise that is a hundred.
+func TestMaxPerSubjectIsAHundred(t *testing.T) {
+	w := newWorld(t, nil)
+	oldest := w.in("ada")
+	for range 100 {
+		w.clock.advance(time.Millisecond)
+		w.in("ada")
+	}
+	oldest.dead("the oldest of 101", "unknown, expired or revoked")
+	if n := len(w.live("ada")); n != 100 {
 		t.Errorf("%d sessions", n)
 	}
 }

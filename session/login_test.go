@@ -204,10 +204,14 @@ func TestLoginAsksWhatIsOwed(t *testing.T) {
 	})
 	given := w.user("ada")
 	given.Pending = []string{"hwk"}
+	given.Credential, given.CredentialID, given.ExpiresAt = "the proof's", "p1", w.clock.Now() // not the session's
 	b := w.tab()
 	id := b.begin(given, session.LoginOptions{})
 	if asked.Subject != "ada" || id.Subject != "ada" || !slices.Equal(id.Pending, []string{"hwk", "otp"}) || !slices.Equal(given.Pending, []string{"hwk"}) {
 		t.Errorf("asked of %+v, answers %+v, was given %+v", asked, id, given)
+	}
+	if asked.Credential != nil || asked.CredentialID != "" || !asked.ExpiresAt.IsZero() {
+		t.Errorf("asked of %+v, with another credential", asked)
 	}
 	if got := b.good("half").Pending; !slices.Equal(got, id.Pending) {
 		t.Errorf("Verify: %q", got)
@@ -416,6 +420,30 @@ func TestLoginCarriesData(t *testing.T) {
 		if err := b.update(add); err != nil || b.counted() != c.want+1 {
 			t.Errorf("%s: afterwards %v", c.name, err)
 		}
+	}
+}
+
+// D1, S5: the record of a new session has JSON for data, also where there is none
+// to keep, and whole microseconds.
+func TestRecordOfANewSession(t *testing.T) {
+	w := newWorld(t, nil)
+	w.clock.advance(999)
+	for _, keep := range []bool{false, true} {
+		b := w.tab()
+		b.begin(w.user("ada"), session.LoginOptions{KeepData: keep})
+		w.st.answer = func(s store.Session) (store.Session, error) {
+			if string(s.Data) != "{}" {
+				t.Errorf("data %q", s.Data)
+			}
+			for _, at := range []time.Time{s.CreatedAt, s.SeenAt, s.IdleUntil, s.ExpiresAt} {
+				if at.Nanosecond()%1000 != 0 {
+					t.Errorf("%v is finer than stores keep", at)
+				}
+			}
+			return s, nil
+		}
+		b.good("new")
+		w.st.reset()
 	}
 }
 

@@ -85,16 +85,12 @@ func (m *Manager) touch(r *http.Request, s *store.Session, now time.Time) {
 		return
 	}
 	until := earlier(micros(now.Add(idle)), s.ExpiresAt)
-	if err := m.st.TouchSession(r.Context(), s.Ref, until, micros(now)); err != nil {
-		if r.Context().Err() == nil {
-			m.log.Send(r.Context(), authn.Event{
-				Kind: authn.EventWarning, Subject: s.Identity.Subject, SubjectKind: s.Identity.Kind, CredentialID: s.ID,
-				Addr: authn.ClientOf(r).Addr, Reason: "last use was not written", Err: err,
-			})
-		}
-		return
+	if err := m.st.TouchSession(r.Context(), s.Ref, until, micros(now)); err != nil && r.Context().Err() == nil {
+		m.log.Send(r.Context(), authn.Event{
+			Kind: authn.EventWarning, Subject: s.Identity.Subject, SubjectKind: s.Identity.Kind, CredentialID: s.ID,
+			Addr: authn.ClientOf(r).Addr, Reason: "last use was not written", Err: err,
+		})
 	}
-	s.SeenAt, s.IdleUntil = micros(now), until
 }
 
 // inContext is the session of this Manager that ctx belongs to.

@@ -76,7 +76,6 @@ func TestPageSize(t *testing.T) {
 
 // D1: a key ends by the earlier of two ends, exactly, and never lives again.
 func TestAPIKeyLive(t *testing.T) {
-	made := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) time.Time { return made.Add(d) }
 	tests := []struct {
 		name   string

@@ -63,6 +63,26 @@ func TestTheExpiredMakesRoomFirst(t *testing.T) {
 	}
 }
 
+// One of a few that has expired goes, and none that lives. Eight to a shard: it
+// is always found.
+func TestTheLivingStayWhileOneHasExpired(t *testing.T) {
+	later := start.Add(time.Minute)
+	for range 100 { // in whatever order a map is read
+		c := cache.New[int, int](128)
+		for i := range 1000 {
+			c.Put(i, i, start.Add(time.Second), start)
+		}
+		for i := 1000; i < 1008; i++ {
+			c.Put(i, i, later.Add(time.Hour), later)
+		}
+		for i := 1000; i < 1008; i++ {
+			if _, ok := c.Get(i, later); !ok {
+				t.Fatal("a live entry has made room")
+			}
+		}
+	}
+}
+
 func TestCacheIsSafeForConcurrentUse(t *testing.T) {
 	c := cache.New[int, int](64)
 	var wg sync.WaitGroup

@@ -3,6 +3,7 @@ package cookies_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,63 @@ func TestFind(t *testing.T) {
 				t.Errorf("got %q, %d; want %q, %d", value, n, c.value, c.n)
 			}
 		})
+	}
+}
+
+func TestAll(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  []string
+	}{
+		{"none", nil, nil},
+		{"another", []string{"a=sid=1; sidx=2; SID=3; sid"}, nil},
+		{"one", []string{"a=1;sid=abc; b=2"}, []string{"abc"}},
+		{"several", []string{"sid=abc; sid=", "\tsid=def "}, []string{"abc", "", "def"}},
+	} {
+		if got := cookies.All(http.Header{"Cookie": c.lines}, "sid"); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		value string
+		ok    bool
+	}{
+		{"nothing", nil, "", false},
+		{"another", []string{"sidx=1; Path=/", "a=sid=2"}, "", false},
+		{"set", []string{"a=1", "sid=abc; Path=/; HttpOnly"}, "abc", true},
+		{"without attributes", []string{"sid=abc"}, "abc", true},
+		{"taken away", []string{"sid=; Path=/; Max-Age=0"}, "", true},
+	} {
+		w := httptest.NewRecorder()
+		w.Header()["Set-Cookie"] = c.lines
+		if value, ok := cookies.Answered(w, "sid"); value != c.value || ok != c.ok {
+			t.Errorf("%s: %q, %v", c.name, value, ok)
+		}
+	}
+}
+
+func TestReplace(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"none", nil, "sid=new"},
+		{"alone", []string{"sid=abc"}, "sid=new"},
+		{"among others", []string{"a=1;sid=abc ;\tsid; b=sid=2;; sidx=3 "}, "a=1; b=sid=2; sidx=3; sid=new"},
+		{"in two lines", []string{"sid=abc; a=1", "sid=def; b=2"}, "a=1; b=2; sid=new"},
+	} {
+		h := http.Header{"Cookie": c.lines}
+		cookies.Replace(h, "sid", "new")
+		if got := h["Cookie"]; len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 
