@@ -119,6 +119,9 @@ func (c *soakClient) call(u *soakedUser) {
 		return
 	}
 	q.until, q.late = u.refreshed.Add(soakAccess/2), http.StatusUnauthorized
+	if end := u.begun.Add(soakAbsolute - soakAccess); end.Before(q.until) {
+		q.until = end // no token outlives its login
+	}
 	if c.ask(q, http.StatusOK).status != http.StatusOK {
 		c.renew(u)
 	}
