@@ -11,6 +11,8 @@ temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 log=$temp/log
 targets=0
+echo '| package | target | executions without a finding | inputs of its corpus |'
+echo '|---|---|---:|---:|'
 while read -r dir; do
   binary=
   for target in $(cd "$dir" && grep -hoE '^func Fuzz[A-Za-z0-9_]+' ./*_test.go 2>/dev/null | awk '{print $2}'); do
@@ -24,9 +26,9 @@ while read -r dir; do
       (cd "$dir" && go test -c -fuzz=. -o "$binary" .)
       package=$(cd "$dir" && go list .)
     fi
-    echo "fuzz $dir $target"
     (cd "$dir" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" -test.fuzzcachedir "$cache/$package") >"$log" 2>&1 || { cat "$log"; exit 1; }
-    grep '^fuzz: elapsed' "$log" | tail -n 1
+    # fuzz: elapsed: 2s, execs: 20000 (9950/sec), new interesting: 1 (total: 31)
+    sed -n 's/^fuzz: elapsed: .* execs: \([0-9]*\) .*(total: \([0-9]*\))$/\1 | \2 |/p' "$log" | tail -n 1 | sed "s#^#| $dir | $target | #"
     targets=$((targets + 1))
   done
 done < <(git ls-files '*_test.go' | xargs -r -n1 dirname | sort -u)
