@@ -33,8 +33,7 @@ func checkPrefix(p string) error {
 	switch {
 	case p == "":
 		return errors.New(`Config.Prefix is required: your service and environment, such as "acme_live"`)
-	case len(p) > maxPrefix || p[0] < 'a' || p[0] > 'z' || strings.HasSuffix(p, "_") ||
-		strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || strings.ContainsFunc(p, notPrefix):
+	case len(p) > maxPrefix || p[0] < 'a' || strings.HasSuffix(p, "_") || strings.ContainsFunc(p, notPrefix):
 		return fmt.Errorf(`Config.Prefix %q: use up to %d characters of [a-z0-9_], a letter first and no underscore last, such as "acme_live"`, p, maxPrefix)
 	case slices.Contains(otherPeoples, p):
 		return fmt.Errorf(`Config.Prefix %q is another company's: secret scanners would report your keys to it. Use your own, such as "acme_live"`, p)

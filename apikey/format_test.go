@@ -3,6 +3,7 @@ package apikey_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/big"
@@ -113,6 +114,7 @@ func TestPrefixIsChecked(t *testing.T) {
 		{"a", ""},
 		{"acme2_test_eu", ""},
 		{"my_sk_live", ""},
+		{"z0_a9", ""},
 		{strings.Repeat("a", 32), ""},
 		{"", "required"},
 		{"sk_live", "another company"},
@@ -122,6 +124,11 @@ func TestPrefixIsChecked(t *testing.T) {
 		{"acme_live_", "[a-z0-9_]"},
 		{"_acme", "[a-z0-9_]"},
 		{"2acme", "[a-z0-9_]"},
+		{"{acme", "[a-z0-9_]"},
+		{"a`b", "[a-z0-9_]"},
+		{"a{b", "[a-z0-9_]"},
+		{"a/b", "[a-z0-9_]"},
+		{"a:b", "[a-z0-9_]"},
 		{"acmé", "[a-z0-9_]"},
 		{"a\x00b", "[a-z0-9_]"},
 		{strings.Repeat("a", 33), "32 characters"},
@@ -162,11 +169,15 @@ func TestNewRefusesUnsafeConfig(t *testing.T) {
 		"Alphabet":      with(func(l *apikey.Legacy) { l.Alphabet = "" }),
 		"ASCII":         with(func(l *apikey.Legacy) { l.Alphabet = "äöü" }),
 		"Length":        with(func(l *apikey.Legacy) { l.Length = 0 }),
-		"256":           with(func(l *apikey.Legacy) { l.Length = 250 }),
+		"256":           with(func(l *apikey.Legacy) { l.Length = 249 }),
 		"guessed":       with(func(l *apikey.Legacy) { l.Length = 31 }),
 		"128 bits":      with(func(l *apikey.Legacy) { l.Alphabet, l.Length = "aaaaaaaaaaaaaaaaaaaa", 128 }),
+		"needed":        with(func(l *apikey.Legacy) { l.Alphabet, l.Length = strings.Repeat("ab", 20), 127 }),
+		"printable":     with(func(l *apikey.Legacy) { l.Prefix = "sk live_" }),
+		"of printable":  with(func(l *apikey.Legacy) { l.Alphabet += "\x7f" }),
 		"Until":         with(func(l *apikey.Legacy) { l.Until = time.Time{} }),
 		"our own":       with(func(l *apikey.Legacy) { l.Prefix, l.Length = "acme_", 55 }),
+		"own format":    with(func(l *apikey.Legacy) { l.Prefix, l.Length = "acme_live_old_", 46 }),
 	}
 	for want, change := range tests {
 		t.Run(want, func(t *testing.T) {
@@ -180,5 +191,52 @@ func TestNewRefusesUnsafeConfig(t *testing.T) {
 	}
 	if _, err := apikey.New(nil, apikey.Config{Prefix: "acme_live"}); err == nil {
 		t.Error("New takes a nil store")
+	}
+}
+
+// K6, K7, K16: what is just within the bounds is taken.
+func TestNewTakesConfigAtItsBounds(t *testing.T) {
+	with := func(prefix, alphabet string, length int) func(*apikey.Config) {
+		return func(cfg *apikey.Config) {
+			cfg.Legacy = []apikey.Legacy{{Prefix: prefix, Alphabet: alphabet, Length: length, Until: time.Now()}}
+		}
+	}
+	tests := map[string]func(cfg *apikey.Config){
+		"5 min":                          func(cfg *apikey.Config) { cfg.CacheTTL = 5 * time.Minute },
+		"every scope-token character":    func(cfg *apikey.Config) { cfg.Scopes = []string{"!#[]~"} },
+		"every printable character":      with("!~", "!~0123456789abcd", 32),
+		"256 characters":                 with("sk_live_", "0123456789abcdef", 248),
+		"128 bits of two":                with("sk_live_", "ab", 128),
+		"our length, another prefix":     with("sk_live_", "0123456789abcdef", 52),
+		"our prefix, another length":     with("acme_live_", "0123456789abcdef", 49),
+		"a beginning of it, and shorter": with("acme_", "0123456789abcdef", 54),
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			cfg := apikey.Config{Prefix: "acme_live"}
+			change(&cfg)
+			if _, err := apikey.New(memstore.New(memstore.Config{}), cfg); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// K10, K14, K16: a host that changes its slices later changes no rights.
+func TestNewKeepsItsOwnConfig(t *testing.T) {
+	until := newClock().Now().Add(day)
+	scopes, managers := []string{"orders:read"}, []authn.Kind{authn.KindClient}
+	legacy := []apikey.Legacy{{Prefix: "sk_live_", Alphabet: "0123456789abcdef", Length: 32, Until: until}}
+	w := newWorld(t, func(cfg *apikey.Config) { cfg.Scopes, cfg.Managers, cfg.Legacy = scopes, managers, legacy })
+	scopes[0], managers[0], legacy[0].Until = "admin", authn.KindKey, until.Add(day)
+	if _, err := w.keys.Create(background, "ada", apikey.Spec{Scopes: []string{"admin"}}); !errors.Is(err, apikey.ErrScope) {
+		t.Errorf("a scope that came later: %v", err)
+	}
+	if code, _, _ := call(t, w.api(&authn.Identity{Subject: "ada", Kind: authn.KindKey}), "GET", "/keys/", ""); code != 403 {
+		t.Errorf("a manager that came later: %d", code)
+	}
+	key, err := w.keys.Adopt(background, "ada", store.DigestOf("sk_live_0123456789abcdef0123456789abcdef"), apikey.Spec{})
+	if err != nil || !key.EndsAt.Equal(until) {
+		t.Errorf("ends at %v, want %v: %v", key.EndsAt, until, err)
 	}
 }

@@ -1,7 +1,9 @@
 package apikey_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -62,7 +64,7 @@ func TestHandlerManagesKeys(t *testing.T) {
 	if code != 201 || made["owner"] != "ada" || made["ends_at"] != end || status(w.keys, "X-API-Key", secret) != 200 {
 		t.Fatalf("create: %d %v", code, made)
 	}
-	if head.Get("Cache-Control") != "no-store" || head.Get("Content-Type") != "application/json" {
+	if head.Get("Cache-Control") != "no-store" || head.Get("Content-Type") != "application/json" || head.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("header %v", head)
 	}
 	w.clock.advance(time.Second)
@@ -211,6 +213,8 @@ func TestHandlerRefusesBadInput(t *testing.T) {
 		{"cap", "POST", "/keys/", "application/json", `{}`, 409, "limit_reached"},
 		{"negative grace", "POST", "/keys/" + key.ID + "/rotate", "application/json", `{"grace_seconds":-1}`, 400, "invalid_request"},
 		{"huge grace", "POST", "/keys/" + key.ID + "/rotate", "application/json", `{"grace_seconds":9223372036854775807}`, 400, "invalid_request"},
+		{"grace that wraps", "POST", "/keys/" + key.ID + "/rotate", "application/json", `{"grace_seconds":18446744074}`, 400, "invalid_request"},
+		{"negative grace that wraps", "POST", "/keys/" + key.ID + "/rotate", "application/json", `{"grace_seconds":-18446744073}`, 400, "invalid_request"},
 		{"limit", "GET", "/keys/?limit=x", "", ``, 400, "invalid_request"},
 		{"limit 0", "GET", "/keys/?limit=0", "", ``, 400, "invalid_request"},
 		{"cursor", "GET", "/keys/?cursor=%00", "", ``, 404, "not_found"},
@@ -240,13 +244,54 @@ func TestHandlerRefusesBadInput(t *testing.T) {
 	if n := w.st.writes.Load() - writes; n != 2 { // the cap and the unknown key are the store's to know
 		t.Errorf("%d writes", n)
 	}
-	w.st.down(errDown)
-	before := len(w.events.Events(authn.EventOutage))
-	if code, v, _ := call(t, h, "DELETE", "/keys/"+key.ID, ""); code != 503 || v["error"] != "unavailable" {
-		t.Errorf("store down: %d %v", code, v)
+	if n := len(w.events.Events(authn.EventOutage)); n != 0 {
+		t.Errorf("%d outages", n)
 	}
-	if n := len(w.events.Events(authn.EventOutage)) - before; n != 1 {
-		t.Errorf("%d outages, want 1", n)
+	if code, v, _ := call(t, h, "POST", "/keys/"+key.ID+"/rotate", `{"grace_seconds":2592000}`); code != 201 {
+		t.Errorf("30 days of grace: %d %v", code, v)
+	}
+	if code, v, _ := call(t, h, "POST", "/keys/", strings.Repeat(" ", 64<<10-2)+"{}"); code != 409 {
+		t.Errorf("64 KiB, at the cap: %d %v", code, v)
+	}
+}
+
+// K15: what the service cannot do is an outage, unless the client has gone.
+func TestHandlerReportsOutages(t *testing.T) {
+	w := newWorld(t, nil)
+	_, key := w.create()
+	broken := w.instance(func(cfg *apikey.Config) {
+		cfg.Grantable = func(context.Context, *authn.Identity) ([]string, error) {
+			return nil, &authn.Error{Status: 500, Code: "internal", Err: errDown}
+		}
+	})
+	gone, cancel := context.WithCancel(background)
+	cancel()
+	w.st.down(errDown)
+	tests := []struct {
+		name         string
+		keys         *apikey.Keys
+		ctx          context.Context
+		method, path string
+		want, events int
+	}{
+		{"store down", w.keys, background, "DELETE", "/" + key.ID, 503, 1},
+		{"store down, client gone", w.keys, gone, "DELETE", "/" + key.ID, 503, 0},
+		{"the host is broken", broken, background, "POST", "/", 500, 1},
+		{"refused, client gone", w.keys, gone, "DELETE", "/%00", 404, 0},
+		{"refused", w.keys, background, "DELETE", "/%00", 404, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := len(w.events.Events(authn.EventOutage))
+			r := httptest.NewRequest(tt.method, tt.path, nil).WithContext(tt.ctx)
+			r.Header.Set("Content-Type", "application/json")
+			rec := httptest.NewRecorder()
+			authn.Require(verifier{w.ada()})(tt.keys.Handler()).ServeHTTP(rec, r)
+			got := w.events.Events(authn.EventOutage)[before:]
+			if rec.Code != tt.want || len(got) != tt.events || len(got) > 0 && !errors.Is(got[0].Err, errDown) {
+				t.Errorf("%d %s, outages %+v; want %d and %d", rec.Code, rec.Body, got, tt.want, tt.events)
+			}
+		})
 	}
 }
 

@@ -45,7 +45,8 @@ type spy struct {
 	mu                     sync.Mutex
 	onRead                 func(ctx context.Context) // before the store is asked
 	afterRead              func()                    // before its answer is given
-	uses                   []store.APIKeyUse         // that were written
+	onCreate               func(k store.APIKey)
+	uses                   []store.APIKeyUse // that were written
 }
 
 func (s *spy) down(err error) {
@@ -80,10 +81,34 @@ func (s *spy) APIKeyByDigest(ctx context.Context, d store.Digest) (store.APIKey,
 
 func (s *spy) CreateAPIKey(ctx context.Context, k store.APIKey, l store.APIKeyLimits, now time.Time) error {
 	s.writes.Add(1)
+	if s.onCreate != nil {
+		s.onCreate(k)
+	}
 	if err := s.err(); err != nil {
 		return err
 	}
 	return s.APIKeys.CreateAPIKey(ctx, k, l, now)
+}
+
+func (s *spy) APIKey(ctx context.Context, owner, id string) (store.APIKey, error) {
+	if err := s.err(); err != nil {
+		return store.APIKey{}, err
+	}
+	return s.APIKeys.APIKey(ctx, owner, id)
+}
+
+func (s *spy) ListAPIKeys(ctx context.Context, owner string, p store.Page) ([]store.APIKey, string, error) {
+	if err := s.err(); err != nil {
+		return nil, "", err
+	}
+	return s.APIKeys.ListAPIKeys(ctx, owner, p)
+}
+
+func (s *spy) RevokeAPIKeysOf(ctx context.Context, owner string, now time.Time) error {
+	if err := s.err(); err != nil {
+		return err
+	}
+	return s.APIKeys.RevokeAPIKeysOf(ctx, owner, now)
 }
 
 func (s *spy) RevokeAPIKey(ctx context.Context, owner, id string, now time.Time) error {

@@ -23,7 +23,7 @@ var background = context.Background()
 // what that one may give.
 func TestScopesAreCapped(t *testing.T) {
 	user := authn.User("ada", "session")
-	user.Scopes = []string{"orders:read", "admin"}
+	user.Scopes, user.CredentialID = []string{"orders:read", "admin"}, "s1"
 	fail := func(err error) func(cfg *apikey.Config) {
 		return func(cfg *apikey.Config) {
 			cfg.Grantable = func(context.Context, *authn.Identity) ([]string, error) { return nil, err }
@@ -77,11 +77,24 @@ func TestScopesAreCapped(t *testing.T) {
 			}
 			if denied := w.events.Events(authn.EventDenied); (len(denied) == 1) != errors.Is(err, apikey.ErrScope) {
 				t.Errorf("events %+v", denied)
+			} else if by, ok := authn.FromContext(tt.ctx); ok && len(denied) == 1 && denied[0].CredentialID != by.CredentialID {
+				t.Errorf("event %+v", denied[0])
 			}
 		})
 	}
 	if e := authn.AsError(apikey.ErrScope); e.Status != 403 || e.Code != "invalid_scope" {
 		t.Errorf("ErrScope is %d %s", e.Status, e.Code)
+	}
+}
+
+// K10: the cap is 100 where the Config says none.
+func TestCapHasADefault(t *testing.T) {
+	w := newWorld(t, nil)
+	for range 100 {
+		w.create()
+	}
+	if _, err := w.keys.Create(background, "ada", apikey.Spec{}); !errors.Is(err, store.ErrLimit) {
+		t.Errorf("the 101st key: %v", err)
 	}
 }
 
@@ -187,8 +200,76 @@ func TestBadInputIsRefusedBeforeTheStore(t *testing.T) {
 			}
 		}
 	}
-	if err := w.keys.RevokeSubject(background, ""); authn.AsError(err).Status != 400 {
-		t.Errorf("RevokeSubject of nobody: %v", err)
+	if n := w.st.writes.Load(); n != 1 {
+		t.Errorf("the store was asked %d times to revoke what is no id", n-1)
+	}
+	for _, owner := range []string{"", "ada\n", long(256)} {
+		for name, err := range map[string]error{
+			"RevokeSubject": w.keys.RevokeSubject(background, owner),
+			"List":          third(w.keys.List(background, owner, store.Page{})),
+		} {
+			if err == nil || authn.AsError(err).Status != 400 {
+				t.Errorf("%s of %q: %v", name, owner, err)
+			}
+		}
+		if err := w.keys.Revoke(background, owner, "key_x"); !errors.Is(err, store.ErrNotFound) || w.st.writes.Load() != 1 {
+			t.Errorf("Revoke of %q: %v", owner, err)
+		}
+	}
+}
+
+// What is just within the bounds of a Spec is kept as it is, but that scopes are
+// in order and once each, and times in whole microseconds of UTC.
+func TestSpecAtItsBoundsIsKept(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	scopes := []string{long(128), "!#[]~"}
+	for i := range 62 {
+		scopes = append(scopes, fmt.Sprint("s", 61-i))
+	}
+	slices.Reverse(scopes)
+	w := newWorld(t, func(cfg *apikey.Config) { cfg.Scopes, cfg.SkipMaxAge = scopes, true })
+	spec := apikey.Spec{
+		Name: long(255), Scopes: append(slices.Clone(scopes[1:]), scopes[63]), Metadata: map[string]string{},
+		ExpiresAt: w.clock.Now().Add(100 * 365 * day).In(time.FixedZone("", 3600)),
+	}
+	for i := range 32 {
+		spec.Metadata[fmt.Sprintf("%064d", i)] = long(1024)
+	}
+	var made store.APIKey
+	w.st.onCreate = func(k store.APIKey) { made = k }
+	key, err := w.keys.Create(background, long(255), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := slices.Sorted(slices.Values(scopes[1:]))
+	if key.Name != spec.Name || !slices.Equal(key.Scopes, once) || !maps.Equal(key.Metadata, spec.Metadata) || !key.EndsAt.Equal(spec.ExpiresAt) {
+		t.Errorf("%+v", key)
+	}
+	if !slices.Equal(made.Scopes, once) || made.ExpiresAt != spec.ExpiresAt.UTC() {
+		t.Errorf("the store gets %v, to %v", made.Scopes, made.ExpiresAt)
+	}
+	spec.Scopes = scopes
+	if _, err := w.keys.Create(background, "ada", spec); err != nil {
+		t.Errorf("64 scopes: %v", err)
+	}
+	spec.ExpiresAt = spec.ExpiresAt.Add(999 * time.Nanosecond)
+	if _, err := w.keys.Create(background, "ada", spec); err != nil || made.ExpiresAt != spec.ExpiresAt.UTC().Truncate(time.Microsecond) {
+		t.Errorf("nanoseconds: %v, %v", made.ExpiresAt, err)
+	}
+}
+
+// K10: what was checked is what is stored, whatever becomes of the caller's map.
+func TestMetadataIsTheOneThatWasChecked(t *testing.T) {
+	metadata := map[string]string{"plan": "free"}
+	w := newWorld(t, func(cfg *apikey.Config) {
+		cfg.Grantable = func(context.Context, *authn.Identity) ([]string, error) {
+			metadata["plan"] = "\x00"
+			return nil, nil
+		}
+	})
+	key, err := w.keys.Create(as(authn.User("ada", "session")), "ada", apikey.Spec{Metadata: metadata})
+	if err != nil || w.record(key.ID).Metadata["plan"] != "free" {
+		t.Errorf("metadata %q, %v", w.record(key.ID).Metadata, err)
 	}
 }
 
@@ -271,6 +352,19 @@ func TestRotateRefuses(t *testing.T) {
 	w.clock.advance(40 * day)
 	if _, err := w.keys.Rotate(background, "ada", key.ID, 0); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a key that MaxAge has ended: %v", err)
+	}
+}
+
+// K11: two keys may stand for one for 30 days.
+func TestRotateTakesThirtyDaysOfGrace(t *testing.T) {
+	w := newWorld(t, nil)
+	raw, key := w.create()
+	if _, err := w.keys.Rotate(background, "ada", key.ID, 30*day); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(30*day - time.Microsecond)
+	if got := status(w.keys, "X-API-Key", raw); got != 200 {
+		t.Errorf("just before the deadline: %d", got)
 	}
 }
 
@@ -530,8 +624,11 @@ func TestStoreErrorsAreOutages(t *testing.T) {
 	_, key := w.create()
 	w.st.down(errDown)
 	for name, err := range map[string]error{
-		"Create": second(w.keys.Create(background, "ada", apikey.Spec{})),
-		"Revoke": w.keys.Revoke(background, "ada", key.ID),
+		"Create":        second(w.keys.Create(background, "ada", apikey.Spec{})),
+		"Revoke":        w.keys.Revoke(background, "ada", key.ID),
+		"RevokeSubject": w.keys.RevokeSubject(background, "ada"),
+		"Rotate":        second(w.keys.Rotate(background, "ada", key.ID, 0)),
+		"List":          third(w.keys.List(background, "ada", store.Page{})),
 	} {
 		if !errors.Is(err, errDown) || authn.AsError(err).Status != 503 {
 			t.Errorf("%s: %v", name, err)

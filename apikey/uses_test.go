@@ -177,6 +177,55 @@ func (noFlush) RecordAPIKeyUses(context.Context, []store.APIKeyUse) ([]string, e
 	return nil, errDown
 }
 
+// K8: after a flush that failed, last use and address are those of the last
+// request, whether that came before it or meanwhile, in whole microseconds.
+func TestFailingFlushKeepsTheLastUse(t *testing.T) {
+	for name, meanwhile := range map[string]bool{"before": false, "meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			raw, key := w.create()
+			want := "192.0.2.1"
+			w.clock.advance(1500 * time.Nanosecond)
+			status(w.keys, "X-API-Key", raw)
+			real := w.st.APIKeys
+			w.st.APIKeys = flushes{real, func() {
+				w.st.APIKeys = real
+				if meanwhile {
+					want = "192.0.2.2"
+					w.clock.advance(1500 * time.Nanosecond)
+					r := request("X-API-Key", raw)
+					r.RemoteAddr = "192.0.2.2:1"
+					if _, err := w.keys.Verify(r); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+			if err := w.keys.Close(context.Background()); !errors.Is(err, errDown) {
+				t.Errorf("Close = %v", err)
+			}
+			at := w.clock.Now().Truncate(time.Microsecond)
+			w.clock.advance(time.Second)
+			if err := w.keys.Close(context.Background()); err != nil || len(w.st.uses) != 1 || w.st.uses[0].At != at {
+				t.Errorf("Close = %v, uses %+v, want the last at %v", err, w.st.uses, at)
+			}
+			if got := w.record(key.ID); got.LastAddr.String() != want || !got.LastUsedAt.Equal(at) {
+				t.Errorf("last used at %v from %v, want %v from %s", got.LastUsedAt, got.LastAddr, at, want)
+			}
+		})
+	}
+}
+
+// flushes fails, after it has called.
+type flushes struct {
+	store.APIKeys
+	called func()
+}
+
+func (f flushes) RecordAPIKeyUses(context.Context, []store.APIKeyUse) ([]string, error) {
+	f.called()
+	return nil, errDown
+}
+
 // K8: while the store is down, what waits is bounded.
 func TestPendingUsesAreBounded(t *testing.T) {
 	const keys, bound = 20_100, 20_000
@@ -258,6 +307,25 @@ func TestCloseWaitsForAFlushInFlight(t *testing.T) {
 	})
 }
 
+// K8: Close waits no longer for it than its context lasts, and says so.
+func TestCloseEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(cfg *apikey.Config) { cfg.Now = time.Now })
+		raw, _ := w.create()
+		w.st.APIKeys = &hangingFlush{APIKeys: w.st.APIKeys}
+		time.Sleep(10 * time.Second)
+		done := make(chan bool)
+		go func() { status(w.keys, "X-API-Key", raw); done <- true }() // its flush hangs for 250 ms
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		if err := w.keys.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close = %v", err)
+		}
+		<-done
+	})
+}
+
 // K8: Run flushes every interval, so that no request has to, and once more
 // when its context ends.
 func TestRunFlushes(t *testing.T) {
@@ -281,6 +349,9 @@ func TestRunFlushes(t *testing.T) {
 		}
 		for range 3 {
 			status(w.keys, "X-API-Key", raw)
+		}
+		if n := w.st.flushes.Load(); n != 1 {
+			t.Errorf("%d writes: a request flushes beside Run", n)
 		}
 		time.Sleep(5 * time.Second)
 		cancel()

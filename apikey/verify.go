@@ -158,7 +158,9 @@ func (k *Keys) inspect(raw string, now time.Time) (digest store.Digest, until ti
 
 // buffers hold a key while it is looked at: CRC-32 and SHA-256 take bytes, and
 // a copy of each request's key would be garbage. They are cleared after use.
-var buffers = sync.Pool{New: func() any { return new([maxKeyLen]byte) }}
+var buffers = sync.Pool{New: newBuffer}
+
+func newBuffer() any { return new([maxKeyLen]byte) }
 
 // cached is an answer of the store, good while its generation lasts.
 type cached struct {

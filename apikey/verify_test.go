@@ -91,6 +91,7 @@ func TestMalformedKeyNeverReachesTheStore(t *testing.T) {
 		"control":           {withSum(key[:20] + "\x7f" + key[21:53]), "alphabet"},
 		"UTF-8":             {withSum(key[:20] + "é" + key[22:53]), "alphabet"},
 		"no separator":      {key[:len(key)-7] + "x" + key[len(key)-6:], "alphabet"},
+		"256 bytes":         {"acme_live_" + strings.Repeat("a", 246), "length"},
 		"257 bytes":         {"acme_live_" + strings.Repeat("a", 247), "too long"},
 		"a megabyte":        {"acme_live_" + strings.Repeat("a", 1<<20), "too long"},
 		"of another prefix": {"acme_live_test" + key[9:], "length"},
@@ -273,9 +274,12 @@ func TestIdentityOfAKey(t *testing.T) {
 	raw, key := w.create(func(s *apikey.Spec) { s.Metadata = map[string]string{"plan": "pro"} })
 	var id *authn.Identity
 	var shown apikey.Key
+	var ok bool
 	w.keys.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		id, _ = authn.FromContext(r.Context())
-		shown, _ = apikey.FromContext(r.Context())
+		if shown, ok = apikey.FromContext(r.Context()); !ok {
+			t.Error("FromContext has no key")
+		}
 	})).ServeHTTP(httptest.NewRecorder(), request("X-API-Key", raw))
 	if id == nil {
 		t.Fatal("refused")
@@ -300,6 +304,22 @@ func TestIdentityOfAKey(t *testing.T) {
 	} {
 		if _, ok := apikey.FromContext(ctx); ok {
 			t.Errorf("%s has a key", name)
+		}
+	}
+}
+
+// K2: the copy of a key that Verify looks at is cleared, whatever comes of it.
+func TestVerifyClearsItsCopyOfTheKey(t *testing.T) {
+	w := newWorld(t, nil)
+	key, _ := w.create()
+	buf := apikey.OneBuffer(t)
+	for _, raw := range []string{key, forge(1), key[:len(key)-1] + "-", key + "x"} {
+		for i := range buf {
+			buf[i] = '-'
+		}
+		status(w.keys, "X-API-Key", raw)
+		if used := strings.TrimRight(string(buf[:]), "-"); used != strings.Repeat("\x00", len(raw)) {
+			t.Errorf("%s is still there: %q", raw, used)
 		}
 	}
 }

@@ -93,11 +93,11 @@ func TestWarnIsNotNoise(t *testing.T) {
 
 // K13: more keys than one batch.
 func TestWarnReachesEveryKey(t *testing.T) {
-	w := newWorld(t, func(cfg *apikey.Config) { cfg.MaxPerOwner = 1000 })
-	for range 250 {
+	w := newWorld(t, func(cfg *apikey.Config) { cfg.MaxPerOwner, cfg.WarnBefore = 1000, []time.Duration{day} })
+	for range 501 {
 		w.create(func(s *apikey.Spec) { s.ExpiresAt = w.clock.Now().Add(time.Hour) })
 	}
-	if err := w.keys.Warn(background); err != nil || len(w.events.Events(authn.EventExpiring)) != 250 {
+	if err := w.keys.Warn(background); err != nil || len(w.events.Events(authn.EventExpiring)) != 501 {
 		t.Errorf("%d events, %v", len(w.events.Events(authn.EventExpiring)), err)
 	}
 }
@@ -128,9 +128,21 @@ func TestRunWarns(t *testing.T) {
 		if got := w.warnings(key.ID); len(got) != 2 || got[1] != "within 24h0m0s" {
 			t.Errorf("after two hours: %v", got)
 		}
+		down.down.Store(true)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		down.down.Store(false)
+		if err := w.keys.Run(ctx); err != nil { // warns and flushes once
+			t.Error(err)
+		}
+		down.down.Store(true)
+		if err := w.keys.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := len(w.events.Events(authn.EventOutage)); n != 1 {
+			t.Errorf("%d outages, but one was", n)
 		}
 	})
 }

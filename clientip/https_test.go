@@ -87,10 +87,10 @@ func TestScheme(t *testing.T) {
 	}
 }
 
-// served is the answer of a handler behind HTTPSOnly.
+// served is the answer of a handler behind HTTPSOnly, which says 204.
 func served(w *world, maxAge time.Duration, r *http.Request) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
-	w.HTTPSOnly(maxAge)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(rec, r)
+	w.HTTPSOnly(maxAge)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })).ServeHTTP(rec, r)
 	return rec
 }
 
@@ -102,7 +102,7 @@ func TestHTTPSOnly(t *testing.T) {
 		secure := proxied("X-Forwarded-For", client, "X-Forwarded-Proto", "https")
 		secure.Method = method
 		rec := served(w, 365*24*time.Hour, secure)
-		if got := rec.Header().Get("Strict-Transport-Security"); rec.Code != http.StatusOK || got != "max-age=31536000" || len(w.events.Events()) != 0 {
+		if got := rec.Header().Get("Strict-Transport-Security"); rec.Code != http.StatusNoContent || got != "max-age=31536000" || len(w.events.Events()) != 0 {
 			t.Errorf("%s over https: %d, %q", method, rec.Code, got)
 		}
 		plain := request(stranger, "X-Forwarded-Proto", "https")
@@ -146,6 +146,7 @@ func TestRedirect(t *testing.T) {
 		{"[2001:db8::1]:80", "/x", "https://[2001:db8::1]/x"},
 		{"[2001:db8::1]", "/x", "https://[2001:db8::1]/x"},
 		{"xn--bcher-kva.example", "/", "https://xn--bcher-kva.example/"},
+		{"az-AZ_09.example", "/", "https://az-AZ_09.example/"},
 		{"app.example", "//evil.example/", "https://app.example//evil.example/"},
 		{"app.example", `/\evil.example`, `https://app.example/%5Cevil.example`},
 		{"app.example", "http://evil.example/x", "https://app.example/x"},
@@ -168,6 +169,9 @@ func TestRedirect(t *testing.T) {
 		{"[evil.example]/", "/", ""},
 		{"[]", "/", ""},
 		{"a\r\nb", "/", ""},
+		{"evil[", "/", ""},
+		{"evil`", "/", ""},
+		{"evil{", "/", ""},
 	} {
 		w := behind(t, clientip.XForwardedFor)
 		r := request(stranger)
@@ -195,7 +199,7 @@ func TestInsecureLoopback(t *testing.T) {
 			r := request("127.0.0.1:4711")
 			r.Method, r.Host = http.MethodPost, host
 			rec := served(w, time.Hour, r)
-			if (rec.Code == http.StatusOK) != want || len(rec.Header()["Strict-Transport-Security"]) != 0 {
+			if (rec.Code == http.StatusNoContent) != want || len(rec.Header()["Strict-Transport-Security"]) != 0 {
 				t.Errorf("Host %q, on %v: %d", host, w == on, rec.Code)
 			}
 		}

@@ -39,6 +39,7 @@ func TestXForwardedFor(t *testing.T) {
 
 		// How proxies write.
 		{"port", []string{client + ":49152"}, client},
+		{"a port of one digit", []string{client + ":8"}, client},
 		{"brackets", []string{"[2001:db8::7]"}, "2001:db8::7"},
 		{"brackets and port", []string{"[2001:db8::7]:443"}, "2001:db8::7"},
 		{"quotes", []string{`"` + client + `"`}, client},
@@ -195,6 +196,7 @@ func TestHopsAreBounded(t *testing.T) {
 		{"99 proxies", client + ",", client, 99, "10.0.0.1"},
 		{"100 proxies", client + ",", "too many hops", 100, "10.0.0.1"},
 		{"100 proxies and nobody", "", "10.0.0.1", 100, "10.0.0.1"},
+		{"100 proxies and a comma", ",", "too many hops", 100, "10.0.0.1"},
 		{"99 commas", client + ",", client, 98, ""},
 		{"101 commas", client + ",", "too many hops", 100, ""},
 		{"64 KiB of commas", client + ",", "too many hops", 64 << 10, ""},

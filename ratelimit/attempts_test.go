@@ -107,6 +107,25 @@ func TestNewAttemptsRefusesNonsense(t *testing.T) {
 	}
 }
 
+// R10: what is just within the bounds is taken.
+func TestNewAttemptsTakesTiersAtTheirBounds(t *testing.T) {
+	locks := make([]time.Duration, 8)
+	for i := range locks {
+		locks[i] = time.Second
+	}
+	locks[7] = time.Hour
+	tiers := []ratelimit.Tier{
+		{N: 1, Period: time.Second, Locks: locks},
+		{N: 64, Period: 24 * time.Hour, Locks: locks[7:]},
+		{N: 64, Period: time.Hour, Locks: locks[:1]},
+		{N: 64, Period: time.Hour},
+	}
+	a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{PerClientAccount: tiers, PerAccount: tiers, PerClient: tiers, DisableAfter: 100})
+	if n := guesses(t, a, 5, client(), "ada", ""); n != 1 {
+		t.Errorf("%d guesses passed, want 1", n)
+	}
+}
+
 // R10: locks grow, end, and are not made longer by who tries meanwhile.
 func TestLocksGrowAndEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -239,6 +258,38 @@ func TestUnknownAccountsLockAlike(t *testing.T) {
 	}
 }
 
+// R13: of a name 1024 bytes are looked at, and what is no account has no row
+// that could disable it.
+func TestNamesThatAreNoAccount(t *testing.T) {
+	st, longest := newLimits(), 0
+	a := newAttempts(t, st, ratelimit.AttemptsConfig{DisableAfter: 100, Normalize: func(name string) string {
+		longest = max(longest, len(name))
+		return strings.TrimSpace(name)
+	}})
+	guesses(t, a, 1, client(), "", strings.Repeat("x", 2000))
+	if longest != 1024 {
+		t.Errorf("%d bytes are looked at", longest)
+	}
+	for i := range 150 {
+		if refused, _ := guess(t, a, from(fmt.Sprintf("192.0.2.%d", i)), "", " "); refused {
+			t.Fatalf("guess %d at no account is refused", i+1)
+		}
+	}
+	rows := func(a *ratelimit.Attempts) (rows int) {
+		st.attempts = nil
+		guesses(t, a, 1, from("198.51.100.1"), "ada", "")
+		for _, take := range st.attempts[0] {
+			if take.Policy == "attempts/row" {
+				rows++
+			}
+		}
+		return rows
+	}
+	if with, without := rows(a), rows(newAttempts(t, st, ratelimit.AttemptsConfig{})); with != 1 || without != 0 {
+		t.Errorf("%d rows with DisableAfter, %d without", with, without)
+	}
+}
+
 // R13: a subject and a name that spell the same are two accounts.
 func TestSubjectIsNoName(t *testing.T) {
 	a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{})
@@ -361,6 +412,47 @@ func TestDeviceCookie(t *testing.T) {
 	})
 }
 
+// R12: the cookie counts from an hour before it was made, for clocks that
+// differ, to a year after; it is renewed after 30 days, and where a clock that
+// was wrong has made it.
+func TestDeviceCookieHasItsTime(t *testing.T) {
+	const hour, month, year = time.Hour, 30 * 24 * time.Hour, 365 * 24 * time.Hour
+	for _, c := range []struct {
+		made, used   time.Duration
+		known, young bool
+	}{
+		{hour + time.Second, 0, false, false},
+		{hour, 0, true, true},
+		{0, month - time.Second, true, true},
+		{0, month, true, false},
+		{0, year, true, false},
+		{0, year + 1, false, false},
+	} {
+		var cookie *http.Cookie
+		at := func(passed time.Duration, f func(t *testing.T)) { // each bubble begins at the same time
+			synctest.Test(t, func(t *testing.T) { time.Sleep(passed); f(t) })
+		}
+		at(c.made, func(t *testing.T) {
+			cookie = remember(t, newAttempts(t, newLimits(), ratelimit.AttemptsConfig{}), client(), "ada")
+		})
+		at(c.used, func(t *testing.T) {
+			a := newAttempts(t, newLimits(), ratelimit.AttemptsConfig{})
+			with := func() *http.Request {
+				r := client()
+				r.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
+				return r
+			}
+			if young := remember(t, a, with(), "ada") == nil; young != c.young {
+				t.Errorf("made at %s, used at %s: young %t, want %t", c.made, c.used, young, c.young)
+			}
+			guesses(t, a, 10, client(), "ada", "")
+			if refused, _ := guess(t, a, with(), "ada", ""); refused == c.known {
+				t.Errorf("made at %s, used at %s: known %t, want %t", c.made, c.used, !refused, c.known)
+			}
+		})
+	}
+}
+
 // R10: DisableAfter wrong passwords in a row, whoever tried them, the password
 // is disabled on known devices, too, until Unlock; a success on the way begins
 // anew.
@@ -421,8 +513,12 @@ func TestUnlock(t *testing.T) {
 	if len(events) != 1 || events[0].Subject != "ada" || events[0].Actor != "root" {
 		t.Errorf("events %+v", events)
 	}
-	if locks := rec.Events(authn.EventLocked); len(locks) == 0 || locks[0].Subject != "ada" || locks[0].Addr.String() != "192.0.2.0" {
+	if locks := rec.Events(authn.EventLocked); len(locks) == 0 || locks[0].Subject != "ada" || locks[0].SubjectKind != authn.KindUser ||
+		locks[0].Addr.String() != "192.0.2.0" || locks[0].Reason != "too many attempts" {
 		t.Errorf("events %+v", locks)
+	}
+	if err := a.Unlock(context.Background(), ""); err != nil || len(rec.Events(authn.EventUnlocked)) != 1 {
+		t.Errorf("Unlock of nobody: %v, events %+v", err, rec.Events(authn.EventUnlocked))
 	}
 }
 
@@ -453,6 +549,9 @@ func TestAttemptsDuringAnOutage(t *testing.T) {
 	}
 
 	closed := newAttempts(t, st, ratelimit.AttemptsConfig{OnOutage: ratelimit.FailClosed})
+	st.down.Store(false)
+	login(t, closed, from("192.0.2.3"), "bob")
+	st.down.Store(true)
 	if _, err := closed.Reserve(client(), "ada", ""); authn.AsError(err).Status != http.StatusServiceUnavailable {
 		t.Errorf("FailClosed: %v", err)
 	}
@@ -472,8 +571,10 @@ func TestSuccessDuringAnOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.down.Store(true)
-	if err := attempt.Succeeded(context.Background()); authn.AsError(err).Status != http.StatusServiceUnavailable {
-		t.Errorf("error %v, want 503", err)
+	for name, settle := range map[string]func(context.Context) error{"Succeeded": attempt.Succeeded, "Cancelled": attempt.Cancelled} {
+		if err := settle(context.Background()); err == nil || authn.AsError(err).Status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %v, want 503", name, err)
+		}
 	}
 }
 

@@ -21,6 +21,8 @@ const (
 	deviceFor = 365 * 24 * time.Hour
 	// renewAfter is when a login renews the cookie.
 	renewAfter = 30 * 24 * time.Hour
+	// skew is how far the clocks of instances may differ.
+	skew = time.Hour
 	// deviceBytes are 8 of the time in seconds and 16 random ones.
 	deviceBytes = 8 + 16
 	macBytes    = 32
@@ -38,7 +40,7 @@ func (a *Attempts) Remember(w http.ResponseWriter, r *http.Request, subject stri
 	if subject == "" {
 		return &authn.Error{Status: http.StatusInternalServerError, Code: "internal", Err: errors.New("authn/ratelimit: Remember of nobody")}
 	}
-	if id, at := a.device(r, subject); id != "" && time.Since(at) < renewAfter {
+	if id, age := a.device(r, subject); id != "" && age >= -skew && age < renewAfter {
 		return nil
 	}
 	var id [deviceBytes]byte
@@ -58,26 +60,26 @@ func (a *Attempts) Remember(w http.ResponseWriter, r *http.Request, subject stri
 
 // knownDevice names r's device if it is one of subject.
 func (a *Attempts) knownDevice(r *http.Request, subject string) string {
-	id, at := a.device(r, subject)
-	if age := time.Since(at); id == "" || age < -time.Hour || age > deviceFor { // an hour for clocks that differ
+	id, age := a.device(r, subject)
+	if age < -skew || age > deviceFor {
 		return ""
 	}
 	return id
 }
 
 // device is what r's cookie says, "" unless it was made for subject.
-func (a *Attempts) device(r *http.Request, subject string) (id string, at time.Time) {
+func (a *Attempts) device(r *http.Request, subject string) (id string, age time.Duration) {
 	value, n := cookies.Find(r.Header, deviceCookie)
 	keyID, body, ok := strings.Cut(value, ".")
 	if subject == "" || n != 1 || !ok || len(body) != base64.RawURLEncoding.EncodedLen(deviceBytes+macBytes) {
-		return "", at
+		return "", 0
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil || !a.kc.CheckMAC(devicePurpose, keyID, deviceMessage(raw[:deviceBytes], subject), raw[deviceBytes:]) {
-		return "", at
+		return "", 0
 	}
-	at = time.Unix(int64(binary.BigEndian.Uint64(raw)), 0)
-	return base64.RawURLEncoding.EncodeToString(raw[8:deviceBytes]), at
+	age = time.Since(time.Unix(int64(binary.BigEndian.Uint64(raw)), 0))
+	return base64.RawURLEncoding.EncodeToString(raw[8:deviceBytes]), age
 }
 
 // deviceMessage has an id of fixed length first, so that no other id and

@@ -39,6 +39,9 @@ func TestOutageOfEachPolicy(t *testing.T) {
 			if n := passed(open, 10, client); n != 10 {
 				t.Errorf("FailOpen: %d of 10 passed", n)
 			}
+			if got := serve(open, client()).Header().Get("RateLimit"); got != `"p";r=3;t=0` {
+				t.Errorf("FailOpen: RateLimit %q", got)
+			}
 			st.down.Store(false)
 			time.Sleep(2 * time.Second)
 		}
@@ -52,6 +55,30 @@ func TestOutageOfEachPolicy(t *testing.T) {
 			t.Errorf("after the outage %d more passed, want 1: the store has its own count", n)
 		}
 	})
+}
+
+// R6: what the store has refused takes nothing of what stands in.
+func TestRefusedTakesNothingOfWhatStandsIn(t *testing.T) {
+	st := newLimits()
+	p := ratelimit.Window("p", 3, time.Hour, ratelimit.ByClient)
+	one, two := newLimiter(t, st, ratelimit.Config{}, p), newLimiter(t, st, ratelimit.Config{}, p)
+	a, b := newAttempts(t, st, ratelimit.AttemptsConfig{}), newAttempts(t, st, ratelimit.AttemptsConfig{})
+	if n := passed(one, 5, client); n != 3 {
+		t.Fatalf("%d passed, want 3", n)
+	}
+	if n := guesses(t, a, 10, client(), "ada", ""); n != 5 {
+		t.Fatalf("%d guesses passed, want 5", n)
+	}
+	if n := passed(two, 5, client) + guesses(t, b, 10, client(), "ada", ""); n != 0 {
+		t.Fatalf("%d passed at another instance", n)
+	}
+	st.down.Store(true)
+	if n := passed(two, 5, client); n != 3 {
+		t.Errorf("%d passed during the outage, want 3", n)
+	}
+	if n := guesses(t, b, 10, client(), "ada", ""); n != 5 {
+		t.Errorf("%d guesses passed during the outage, want 5", n)
+	}
 }
 
 // R6: each of several instances stands in with its part, and at least 1.
@@ -156,6 +183,10 @@ func TestCostOverTheShare(t *testing.T) {
 		l := newLimiter(t, st, ratelimit.Config{Instances: 10}, p)
 		if n := passed(l, 5, client); n != 1 {
 			t.Errorf("%s: %d passed, want 1", name, n)
+		}
+		cost = 50
+		if n := passed(l, 5, func() *http.Request { return from("192.0.2.8") }); n != 1 {
+			t.Errorf("%s: %d that cost all passed, want 1", name, n)
 		}
 		cost = 51
 		if n := passed(l, 1, func() *http.Request { return from("192.0.2.9") }); n != 0 {

@@ -38,15 +38,22 @@ func TestNewRefusesNonsense(t *testing.T) {
 		{"zero policy", newLimits(), ratelimit.Config{}, []ratelimit.Policy{{}}, "name of a Policy"},
 		{"name with a quote", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = `a"b` })}, "name of a Policy"},
 		{"name in upper case", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = "Login" })}, "name of a Policy"},
+		{"name with a backtick", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = "a`" })}, "name of a Policy"},
+		{"name with a brace", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = "a{" })}, "name of a Policy"},
+		{"name with a slash", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = "a/b" })}, "name of a Policy"},
+		{"name with a colon", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = "a:b" })}, "name of a Policy"},
 		{"long name", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Name = strings.Repeat("a", 33) })}, "name of a Policy"},
 		{"no key", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.Key = nil })}, "has no Key"},
 		{"unknown outage", newLimits(), ratelimit.Config{}, []ratelimit.Policy{window(func(p *ratelimit.Policy) { p.OnOutage = 9 })}, "OnOutage"},
 		{"negative limit", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.Window("login", -1, time.Minute, byClient)}, "negative limit"},
 		{"window of 65", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.Window("login", 65, time.Minute, byClient)}, "use GCRA"},
 		{"no period", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.Window("login", 5, 0, byClient)}, "period"},
+		{"period under 1 ms", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.Window("login", 5, time.Millisecond-1, byClient)}, "period"},
+		{"period over 366 days", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.Window("login", 5, 366*24*time.Hour+1, byClient)}, "period"},
 		{"period of two years", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.Window("login", 5, 2*366*24*time.Hour, byClient)}, "period"},
 		{"too fast", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.GCRA("api", 10_001, time.Second, 5, byClient)}, "faster than one"},
 		{"no burst", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.GCRA("api", 10, time.Second, 0, byClient)}, "burst"},
+		{"burst over a million", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.GCRA("api", 10, time.Second, 1_000_001, byClient)}, "burst"},
 		{"two of one name", newLimits(), ratelimit.Config{}, []ratelimit.Policy{ratelimit.GCRA("a", 10, time.Second, 1, byClient), ratelimit.Window("a", 5, time.Minute, byClient)}, "share their counters"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,6 +65,21 @@ func TestNewRefusesNonsense(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// R8: what is just within the bounds is taken.
+func TestNewTakesPoliciesAtTheirBounds(t *testing.T) {
+	const year = 366 * 24 * time.Hour
+	for _, p := range []ratelimit.Policy{
+		ratelimit.Window("az09_-"+strings.Repeat("x", 26), 64, time.Millisecond, ratelimit.ByClient),
+		ratelimit.Window("login", 64, year, ratelimit.ByClient),
+		ratelimit.GCRA("api", 10_000, time.Second, 1_000_000, ratelimit.ByClient),
+		ratelimit.GCRA("api", 1, year, 100, ratelimit.ByClient),
+	} {
+		if w := serve(newLimiter(t, newLimits(), ratelimit.Config{}, p), from("192.0.2.1")); w.Code != http.StatusNoContent {
+			t.Errorf("%+v: status %d", p, w.Code)
+		}
 	}
 }
 
@@ -75,8 +97,9 @@ func TestRefusedSaysWhenToComeBack(t *testing.T) {
 		if got := w.Header().Values("RateLimit"); !slices.Equal(got, []string{`"ip";r=1;t=60`, `"hour";r=99;t=1`}) {
 			t.Errorf("RateLimit: %q", got)
 		}
+		time.Sleep(5 * time.Second)
 		serve(l, from("192.0.2.1"))
-		time.Sleep(12500 * time.Millisecond)
+		time.Sleep(7500 * time.Millisecond)
 		w = serve(l, from("192.0.2.1"))
 		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "48" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("status %d, Retry-After %q, Cache-Control %q; want 429, 48 (47.5 rounded up), no-store", w.Code, w.Header().Get("Retry-After"), w.Header().Get("Cache-Control"))
@@ -185,6 +208,10 @@ func TestCost(t *testing.T) {
 		if w := serve(l, from("192.0.2.1")); w.Code != c.status {
 			t.Errorf("cost %d: status %d, want %d", c.cost, w.Code, c.status)
 		}
+	}
+	p.DryRun, cost = true, -1
+	if w := serve(newLimiter(t, newLimits(), ratelimit.Config{}, p), from("192.0.2.1")); w.Code != http.StatusInternalServerError {
+		t.Errorf("a negative cost of a dry run: status %d", w.Code)
 	}
 }
 
@@ -320,7 +347,9 @@ func TestKeysDoNotRunTogether(t *testing.T) {
 		k, _ := ratelimit.BySubject(client().WithContext(authn.NewContext(client().Context(), id)))
 		return k
 	}
-	if a, b := key("a:user:b", "c"), key("a", "b:user:c"); a == b {
-		t.Errorf("both are %q", a)
+	for _, c := range [][4]string{{"a:user:b", "c", "a", "b:user:c"}, {"5", "abcdefgh4user1x", "4user15abcdefgh", "x"}} {
+		if a, b := key(c[0], c[1]), key(c[2], c[3]); a == b {
+			t.Errorf("both are %q", a)
+		}
 	}
 }

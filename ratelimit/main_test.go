@@ -25,6 +25,7 @@ type limits struct {
 	calls       atomic.Int64
 	mu          sync.Mutex
 	takes       [][]store.LimitTake
+	attempts    [][]store.AttemptTake
 }
 
 func newLimits() *limits { return &limits{Limits: memstore.New(memstore.Config{})} }
@@ -57,6 +58,9 @@ func (s *limits) ReserveAttempts(ctx context.Context, takes []store.AttemptTake)
 	if err := s.fault(ctx); err != nil {
 		return store.AttemptState{}, err
 	}
+	s.mu.Lock()
+	s.attempts = append(s.attempts, takes)
+	s.mu.Unlock()
 	return s.Limits.ReserveAttempts(ctx, takes)
 }
 

@@ -107,6 +107,16 @@ func TestChallengeAddsTheFactor(t *testing.T) {
 	}
 }
 
+// T8: who asks for trust where the service gives none is let in, without it.
+func TestChallengeWithoutTrust(t *testing.T) {
+	w := newWorld(t, nil)
+	p, _ := w.enrol("ada")
+	rec := w.ask(&adder{}, http.MethodPost, "/login/otp", formType, "trust_device=1&code="+p.code(w.now()))
+	if rec.Code != 303 || rec.Header().Get("Set-Cookie") != "" {
+		t.Errorf("%d, cookie %q", rec.Code, rec.Header().Get("Set-Cookie"))
+	}
+}
+
 // T7: a wrong code is the page again, with its status; a program gets JSON. What is
 // no wrong code is never called one.
 func TestChallengeRefuses(t *testing.T) {
@@ -155,7 +165,9 @@ func TestChallengeRefuses(t *testing.T) {
 		t.Errorf("a right code in the query: %d", rec.Code)
 	}
 	for range 3 { // two are counted already
-		post(formType, "code="+wrong)
+		if rec := post(formType, "code="+wrong); rec.Code != 401 || rec.Header()["Retry-After"] != nil {
+			t.Errorf("wrong code, without a wait: %d, Retry-After %q", rec.Code, rec.Header()["Retry-After"])
+		}
 	}
 	if rec := post(formType, "code="+wrong); rec.Code != 429 || rec.Header().Get("Retry-After") != "30" || !strings.HasPrefix(rec.Body.String(), "page: true") {
 		t.Errorf("must wait: %d, Retry-After %q: %s", rec.Code, rec.Header().Get("Retry-After"), rec.Body)

@@ -361,4 +361,7 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", c.cfg, err, c.says)
 		}
 	}
+	if _, err := totp.New(st, kc, totp.Config{Issuer: strings.Repeat("x", 64), Digits: 8, TrustDevice: 90 * day}); err != nil {
+		t.Errorf("as much as may be: %v", err)
+	}
 }

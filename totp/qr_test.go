@@ -53,6 +53,11 @@ func TestURISaysWhatItShould(t *testing.T) {
 			t.Errorf("%+v: %q is not escaped", l, bad)
 		}
 	}
+	w := newWorld(t, nil)
+	e := authn.Must(w.Begin(t.Context(), w.user("ada", "pwd"), "azAZ09-._~`{@[/;"))
+	if want := "otpauth://totp/Acme:azAZ09-._~%60%7B%40%5B%2F%3B?"; !strings.HasPrefix(e.URI.Reveal(), want) {
+		t.Errorf("the URI is %q, want %q", e.URI.Reveal(), want)
+	}
 }
 
 // T1: PNG, data URI and SVG show the same code, with a border, at any size from

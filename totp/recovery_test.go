@@ -98,6 +98,22 @@ func TestShapeOfRecoveryCodes(t *testing.T) {
 	w.want("ada", codes[0], nil, "the recovery code")
 }
 
+// T6: what people read for another letter is that one, and capitals are small.
+func TestRecoveryCodesForgive(t *testing.T) {
+	for _, c := range []struct{ typed, want string }{
+		{"ABCDEFGHJKMNPQRS", "abcdefghjkmnpqrs"},
+		{"TVWXYZ0123456789", "tvwxyz0123456789"},
+		{"oOoOoOoOoOoOoOoO", "0000000000000000"},
+		{"iIiIiIiIlLlLlLlL", "1111111111111111"},
+	} {
+		typed, ok := totp.ParseRecovery(c.typed)
+		want, ok2 := totp.ParseRecovery(c.want)
+		if !ok || !ok2 || typed != want {
+			t.Errorf("%s is %x, %v; %s is %x, %v", c.typed, typed, ok, c.want, want, ok2)
+		}
+	}
+}
+
 // T6: a recovery code is its subject's, and of simultaneous submissions one wins.
 func TestRecoveryCodesHaveOneWinner(t *testing.T) {
 	w := newWorld(t, nil)

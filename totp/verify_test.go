@@ -1,6 +1,7 @@
 package totp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -109,6 +110,9 @@ func TestDigitsAndAlgorithmStayWithTheEnrolment(t *testing.T) {
 	if a := eight.key.Algorithm().String(); a != "SHA256" {
 		t.Errorf("the URI says %s, want SHA256", a)
 	}
+	if n := len(eight.key.Secret()); n != 52 { // base32 of 32 bytes
+		t.Errorf("a secret of %d characters", n)
+	}
 	w.right("six", six, "six digits, enrolled before the change")
 	w.right("eight", eight, "eight digits")
 	w.forward(step)
@@ -152,6 +156,8 @@ func TestUnusableSecretsAreRefused(t *testing.T) {
 	w := newWorld(t, nil) // the same, but sound
 	w.plant("ada", w.seal("ada", plainKey(20)))
 	w.want("ada", fmt.Sprintf("%06d", totp.Code(make([]byte, 20), false, 6, w.now())), nil, "a sound secret")
+	w.plant("bob", w.seal("bob", plainKey(16)))
+	w.want("bob", fmt.Sprintf("%06d", totp.Code(make([]byte, 16), false, 6, w.now())), nil, "the shortest secret that is sound")
 }
 
 // plainKey is the inside of a sealed secret of n zeros.
@@ -377,7 +383,7 @@ func TestWhoHasNoSecondFactor(t *testing.T) {
 	wantStatus(t, totp.ErrWrong, http.StatusUnauthorized, "invalid_grant", "ErrWrong")
 	wantStatus(t, totp.ErrStopped, http.StatusTooManyRequests, "quota_exceeded", "ErrStopped")
 	w.st.made()
-	for _, subject := range []string{"", "a\x00b", "\xff", strings.Repeat("x", 256)} {
+	for _, subject := range []string{"", "a\x00b", "\x00", "\xff", strings.Repeat("x", 256)} {
 		_, err := w.Verify(t.Context(), subject, "123456")
 		wantStatus(t, err, http.StatusInternalServerError, "internal", fmt.Sprintf("subject %.8q", subject))
 		_, _, err = w.Confirm(t.Context(), subject, "123456")
@@ -386,11 +392,50 @@ func TestWhoHasNoSecondFactor(t *testing.T) {
 		wantStatus(t, err, http.StatusInternalServerError, "internal", "Status")
 		wantStatus(t, w.Reset(t.Context(), subject), http.StatusInternalServerError, "internal", "Reset")
 		wantStatus(t, w.ForgetDevices(t.Context(), subject), http.StatusInternalServerError, "internal", "ForgetDevices")
+		_, err = w.Begin(t.Context(), w.user(subject, "pwd"), "ada")
+		wantStatus(t, err, http.StatusInternalServerError, "internal", "Begin")
 		_, err = w.Owed(t.Context(), nil, w.user(subject))
 		wantStatus(t, err, http.StatusInternalServerError, "internal", "Owed")
 	}
 	if calls := w.st.made(); calls != "" {
 		t.Errorf("the store was asked: %s", calls)
+	}
+	w.want(strings.Repeat("x", 255), "123456", totp.ErrNotEnrolled, "a subject of 255 bytes")
+}
+
+// T4, T5: an error says whether its event was sent, so that a Guard tells it once.
+func TestErrorsSayWhetherTheyWereReported(t *testing.T) {
+	for name, tells := range map[string]bool{"OnEvent": true, "none": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(cfg *totp.Config) {
+				if !tells {
+					cfg.OnEvent = nil
+				}
+			})
+			p, _ := w.enrol("ada")
+			reported := func(err error, want bool) {
+				t.Helper()
+				if e := authn.AsError(err); err == nil || e.Reported != want {
+					t.Errorf("%v, reported %v, want %v", err, e.Reported, want)
+				}
+			}
+			_, err := w.Verify(t.Context(), "ada", p.wrong(w.now()))
+			reported(err, tells)
+			_, err = w.instance(authn.GenerateKeychain()).Regenerate(t.Context(), w.user("ada", "otp"))
+			wantStatus(t, err, http.StatusServiceUnavailable, "unavailable", "Regenerate by a key that is gone")
+			reported(err, tells)
+			w.st.fail("read")
+			_, err = w.Status(t.Context(), "ada")
+			reported(err, tells)
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = w.Status(gone, "ada")
+			reported(err, false)
+			want := []string{"factor_added otp", "refused wrong code", "outage keychain", "outage store"}
+			if got := w.events(); tells && !slices.Equal(got, want) || !tells && got != nil {
+				t.Errorf("events %q", got)
+			}
+		})
 	}
 }
 

@@ -165,6 +165,9 @@ func TestSettle(t *testing.T) {
 		if _, attempts := limits.Len(table); attempts != [2]int{1, 2} { // what was settled made none
 			t.Errorf("%v counters", attempts)
 		}
+		settle(t, table, bob)
+		settle(t, table, other)
+		within(t, table, 1) // and of what is cleared nothing is left
 	})
 }
 
@@ -239,6 +242,60 @@ func TestDisableAfter(t *testing.T) {
 		attempt("5", disabled)
 		unlock(t, table, "login", "bob")
 		attempt("after Unlock", passed)
+	})
+}
+
+// R11: who was not looked at is not counted towards DisableAfter.
+func TestCancelledAttemptsDisableNobody(t *testing.T) {
+	table := limits.New(100, nil)
+	bob := []store.AttemptTake{{Policy: "login", Key: "bob", Account: true, DisableAfter: 3}}
+	for range 10 {
+		if got := reserve(t, table, bob...); got != passed {
+			t.Fatalf("got %+v", got)
+		}
+		if err := table.SettleAttempts(t.Context(), bob, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []store.AttemptState{passed, passed, first} {
+		if got := reserve(t, table, bob...); got != want {
+			t.Errorf("attempt %d: got %+v, want %+v", i+1, got, want)
+		}
+	}
+}
+
+// A row of wrong attempts is forgotten after 30 days.
+func TestRowIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := limits.New(100, nil)
+		reserve(t, table, store.AttemptTake{Policy: "login", Key: "bob", Account: true, DisableAfter: 3})
+		for _, c := range []struct {
+			after time.Duration
+			want  int
+		}{{30*24*time.Hour - 1, 1}, {1, 0}} {
+			time.Sleep(c.after)
+			limits.Sweep(table)
+			if _, n := limits.Len(table); n != [2]int{0, c.want} {
+				t.Errorf("%v later: %v counters, want %d", c.after, n, c.want)
+			}
+		}
+	})
+}
+
+// However many attempts lie within Period, N of them are remembered.
+func TestNAttemptsAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := limits.New(100, nil)
+		take := store.AttemptTake{Policy: "login", Key: "bob", Tiers: []store.AttemptTier{
+			{N: 3, Period: 24 * time.Hour, Locks: []time.Duration{time.Second}},
+		}}
+		for range 100 {
+			reserve(t, table, take)
+			time.Sleep(time.Second)
+		}
+		if n := limits.LongestLog(table); n != 3 {
+			t.Errorf("%d attempts are remembered, want 3", n)
+		}
 	})
 }
 
@@ -395,6 +452,14 @@ func TestBadAttemptsAreErrors(t *testing.T) {
 	}
 	if _, attempts := limits.Len(table); attempts != [2]int{} {
 		t.Errorf("bad attempts made counters: %v", attempts)
+	}
+	least := guess("eve", "")
+	for range store.MaxTiers {
+		least.Tiers = append(least.Tiers, store.AttemptTier{N: 1, Period: time.Millisecond, Locks: []time.Duration{time.Millisecond}})
+	}
+	least.Tiers = least.Tiers[1:]
+	if got := reserve(t, table, least); got != first {
+		t.Errorf("as little and as many as may be: %+v", got)
 	}
 	most := guess("bob", "")
 	most.Tiers[0].Locks = []time.Duration{1<<63 - 1}

@@ -18,7 +18,7 @@ func counted[E entry](p *pool[E]) (n [kinds]int) {
 	for i := range p.shards[:shared] {
 		for kind, all := range p.shards[i].of {
 			for _, e := range all {
-				n[kind] += int(e.size())
+				n[kind] += max(int(e.size()), 1) // an empty one takes room, too
 			}
 		}
 	}
@@ -31,4 +31,31 @@ func Shared(t *Table) (n int) {
 		n += len(t.takes.shards[shared].of[kind]) + len(t.attempts.shards[shared].of[kind])
 	}
 	return n
+}
+
+// LongestLog is the most attempts that a tier of t remembers.
+func LongestLog(t *Table) (n int) {
+	for i := range t.attempts.shards {
+		for _, all := range t.attempts.shards[i].of {
+			for _, g := range all {
+				for _, s := range g.subs {
+					for _, tier := range s.tiers {
+						n = max(n, len(tier.log))
+					}
+				}
+			}
+		}
+	}
+	return n
+}
+
+// Planned are the policies whose plans t remembers, and whatever else names
+// somebody.
+func Planned(t *Table) (names []string) {
+	if all := t.plans.all.Load(); all != nil {
+		for _, p := range *all {
+			names = append(names, p.take.Policy+p.take.Key)
+		}
+	}
+	return names
 }

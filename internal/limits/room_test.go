@@ -98,6 +98,58 @@ func TestTheLeastSpentGoes(t *testing.T) {
 	})
 }
 
+// R5: what refuses stays, and what would pass one more may go, as may a client
+// whose lock has just ended; an account that was locked within a day may not.
+func TestWhatMayGo(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		spend  func(t *testing.T, table *limits.Table)
+		is     func(name string) store.AttemptTake // nil: takes
+		shared int                                 // 1: it stays
+	}{
+		{"GCRA that would pass one more", func(t *testing.T, table *limits.Table) { take(t, table, spend(4, gcra(5, "old"))) }, nil, 0},
+		{"GCRA that would not", func(t *testing.T, table *limits.Table) { take(t, table, spend(5, gcra(5, "old"))) }, nil, 1},
+		{"a client whose lock has ended", func(t *testing.T, table *limits.Table) {
+			for range 3 {
+				reserve(t, table, failure("old"))
+			}
+			time.Sleep(10 * time.Second)
+		}, failure, 0},
+		{"a client whose lock ends", func(t *testing.T, table *limits.Table) {
+			for range 3 {
+				reserve(t, table, failure("old"))
+			}
+			time.Sleep(10*time.Second - 1)
+		}, failure, 1},
+		{"an account that was locked", func(t *testing.T, table *limits.Table) {
+			for range 3 {
+				reserve(t, table, guess("old", ""))
+			}
+			time.Sleep(10*time.Second + 24*time.Hour - 1)
+		}, func(name string) store.AttemptTake { return guess(name, "") }, 1},
+		{"an account that was locked a day ago", func(t *testing.T, table *limits.Table) {
+			for range 3 {
+				reserve(t, table, guess("old", ""))
+			}
+			time.Sleep(10*time.Second + 24*time.Hour)
+		}, func(name string) store.AttemptTake { return guess(name, "") }, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			table := limits.New(1, nil)
+			c.spend(t, table)
+			if c.is == nil {
+				take(t, table, gcra(5, "new"))
+			} else {
+				reserve(t, table, c.is("new"))
+			}
+			if n := limits.Shared(table); n != c.shared {
+				t.Errorf("%s: %d shared counters, want %d", c.name, n, c.shared)
+			}
+			within(t, table, 1)
+		})
+	}
+}
+
 // R5: half-spent accounts stay, whoever else comes; clients are none of their
 // business.
 func TestFloodOfAccounts(t *testing.T) {
@@ -165,6 +217,32 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// R5: so many policies have a shared counter of their own, and keep it; all
+// further ones share one.
+func TestSharedCountersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := limits.New(1, nil)
+		take(t, table, spend(5, window(5, "full")))
+		of := func(i int) store.LimitTake {
+			one := window(5, "new")
+			one.Policy = strconv.Itoa(i)
+			return one
+		}
+		for i := range 1030 {
+			want := min(4, 4+1024-i) // of 5, which the last six share
+			if s := take(t, table, of(i))[0]; s.Remaining != max(want, 0) || (s.RetryIn > 0) != (want < 0) {
+				t.Errorf("policy %d: %+v, want %d", i, s, want)
+			}
+		}
+		if n := limits.Shared(table); n != 1024+1 {
+			t.Errorf("%d shared counters", n)
+		}
+		if s := take(t, table, of(0))[0]; s.Remaining != 3 {
+			t.Errorf("the first policy: %+v", s)
+		}
+	})
+}
+
 // R2, R5: all-or-none holds for what has no room, too: two new keys of a policy
 // in a call share a counter, and what does not fit into it takes nothing.
 func TestOverflowIsAllOrNone(t *testing.T) {
@@ -186,6 +264,25 @@ func TestOverflowIsAllOrNone(t *testing.T) {
 			t.Errorf("5 of 5: %+v", s)
 		}
 	})
+}
+
+// R2, R5: what would fit into a shared counter alone, and does not beside
+// another of the call, takes nothing; those with room do not count for that.
+func TestSharedInOneCall(t *testing.T) {
+	for name, one := range map[string]func(n int, key string) store.LimitTake{"window": window, "GCRA": gcra} {
+		synctest.Test(t, func(t *testing.T) {
+			table := limits.New(1, nil)
+			take(t, table, spend(5, one(5, "full")))
+			take(t, table, spend(2, one(5, "x")))
+			account := ofAccount(spend(5, one(5, "account")))
+			if s := take(t, table, account, spend(2, one(5, "a")), spend(2, one(5, "b"))); passes(s) || s[2].Remaining != 3 {
+				t.Errorf("%s, 6 of 5: %+v", name, s)
+			}
+			if s := take(t, table, account, spend(1, one(5, "a")), spend(2, one(5, "b"))); !passes(s) || s[2].Remaining != 0 {
+				t.Errorf("%s, 5 of 5: %+v", name, s)
+			}
+		})
+	}
 }
 
 // What a call itself counts by never makes room for it.

@@ -2,6 +2,8 @@ package limits_test
 
 import (
 	"math"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -103,6 +105,10 @@ func TestChangedLimits(t *testing.T) {
 		take.Cost = n
 		return take
 	}
+	minutes := func(n int, take store.LimitTake) store.LimitTake {
+		take.Period = time.Duration(n) * time.Minute
+		return take
+	}
 	hour := gcra(10, "k")
 	hour.Period, hour.Limit = time.Hour, 10
 	for _, row := range []struct {
@@ -116,6 +122,8 @@ func TestChangedLimits(t *testing.T) {
 		{"GCRA with more burst", all(3, gcra(3, "k")), gcra(5, "k"), store.LimitState{Remaining: 1, ResetIn: 4 * time.Second}},
 		{"GCRA with less burst", all(5, gcra(5, "k")), gcra(3, "k"), store.LimitState{ResetIn: 3 * time.Second, RetryIn: time.Second, First: true}},
 		{"faster GCRA", all(10, hour), gcra(10, "k"), store.LimitState{ResetIn: 10 * time.Second, RetryIn: time.Second, First: true}},
+		{"GCRA of a longer period", all(5, gcra(5, "k")), minutes(60, gcra(5, "k")), store.LimitState{Remaining: 3, ResetIn: time.Minute + 5*time.Second}},
+		{"GCRA of a shorter period", all(1, minutes(60, gcra(5, "k"))), gcra(5, "k"), store.LimitState{ResetIn: 5 * time.Second, RetryIn: time.Second, First: true}},
 		{"slower GCRA", all(10, gcra(10, "k")), hour, store.LimitState{Remaining: 8, ResetIn: 10*time.Second + 6*time.Minute}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -139,6 +147,30 @@ func TestChangedLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// R4: each of several takes says how it stands.
+func TestStatesOfSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := limits.New(100, nil)
+		want := []store.LimitState{{Remaining: 4, ResetIn: time.Minute}, {Remaining: 2, ResetIn: time.Second}}
+		if got := take(t, table, window(5, "k"), gcra(3, "k")); !slices.Equal(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// R1: where Period is no multiple of Limit, GCRA lets pass too late rather than
+// too early: never more than Limit after the first within Period.
+func TestGCRARoundsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := limits.New(100, nil)
+		one := store.LimitTake{Policy: "p", Key: "k", GCRA: true, Limit: 7, Burst: 1, Period: time.Second, Cost: 1}
+		take(t, table, one)
+		if got := take(t, table, one)[0].RetryIn; got != 142_858*time.Microsecond { // 142 857.14
+			t.Errorf("one in %v", got)
+		}
+	})
 }
 
 // R8: what cannot pass is refused for ever, and takes nothing.
@@ -186,6 +218,16 @@ func TestFirstIsOnceAPeriod(t *testing.T) {
 				t.Errorf("%v later: %+v", row.after, got)
 			}
 		}
+		other := gcra(1, "k")
+		take(t, table, other)
+		time.Sleep(time.Second)
+		if got := take(t, table, one, other); got[0].RetryIn == 0 || got[1] != (store.LimitState{Remaining: 1}) {
+			t.Errorf("beside what is refused: %+v", got)
+		}
+		take(t, table, other)
+		if got := take(t, table, other)[0]; !got.First {
+			t.Errorf("its own first refusal: %+v", got)
+		}
 	})
 }
 
@@ -194,6 +236,7 @@ func TestHugeLimitsDoNotOverflow(t *testing.T) {
 	const most = math.MaxInt64
 	for name, one := range map[string]store.LimitTake{
 		"burst":              {GCRA: true, Limit: 1, Burst: math.MaxInt, Period: time.Hour},
+		"burst that wraps":   {GCRA: true, Limit: 1, Burst: 5_124_096, Period: time.Hour}, // 2^64 ns and 25 min
 		"burst of most":      {GCRA: true, Limit: 1, Burst: math.MaxInt, Period: most},
 		"period":             {GCRA: true, Limit: 1, Burst: 1, Period: most},
 		"limit":              {GCRA: true, Limit: int(most / (100 * time.Microsecond)), Burst: math.MaxInt, Period: most},
@@ -202,9 +245,12 @@ func TestHugeLimitsDoNotOverflow(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			table := limits.New(100, nil)
-			for _, cost := range []int{1, 0, one.Limit, max(one.Burst, 1), math.MaxInt, 1} {
+			for i, cost := range []int{1, 0, one.Limit, max(one.Burst, 1), math.MaxInt, 1} {
 				one.Cost = cost
 				s := take(t, table, one)[0]
+				if i == 0 && s.RetryIn > 0 {
+					t.Errorf("%s, the first: %+v", name, s)
+				}
 				if s.Remaining < 0 || s.ResetIn < 0 || s.RetryIn < 0 {
 					t.Errorf("%s, a take of %d: %+v", name, cost, s)
 				}
@@ -240,11 +286,17 @@ func TestBadTakesAreErrors(t *testing.T) {
 		"Period under 1 ms":     edit(window(1, "bad"), func(take *store.LimitTake) { take.Period = time.Millisecond - 1 }),
 		"one in under 100 µs":   edit(gcra(1, "bad"), func(take *store.LimitTake) { take.Limit = 600_001 }),
 		"one in nearly nothing": edit(gcra(1, "bad"), func(take *store.LimitTake) { take.Limit = math.MaxInt }),
+		"a window's as GCRA":    edit(window(5, "bad"), func(take *store.LimitTake) { take.GCRA = true }),
+		"GCRA's as a window":    edit(gcra(5, "bad"), func(take *store.LimitTake) { take.GCRA = false }),
 		"the same counter":      window(5, "good"),
 	} {
+		take(t, table, gcra(5, "known"))
 		states := make([]store.LimitState, 2)
 		if err := table.TakeLimits(t.Context(), []store.LimitTake{window(5, "good"), bad}, states); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+		if err := table.TakeLimits(t.Context(), []store.LimitTake{bad}, states[:1]); (err == nil) != (name == "the same counter") {
+			t.Errorf("%s, alone: %v", name, err)
 		}
 	}
 	for _, n := range []int{0, 2} {
@@ -252,11 +304,34 @@ func TestBadTakesAreErrors(t *testing.T) {
 			t.Errorf("%d states of one take: no error", n)
 		}
 	}
-	if left := take(t, table, window(5, "good"))[0].Remaining; left != 4 {
+	if left := take(t, table, window(5, "good"))[0].Remaining; left != 3 { // one was taken alone
 		t.Errorf("bad takes took: %d remain", left)
 	}
 	if !passes(take(t, table, edit(gcra(1, "k"), func(take *store.LimitTake) { take.Limit = 600_000 }))) {
 		t.Error("one in 100 µs is refused")
+	}
+	if !passes(take(t, table, edit(window(1, "k"), func(take *store.LimitTake) { take.Period = time.Millisecond }))) {
+		t.Error("one in 1 ms is refused")
+	}
+}
+
+// What is remembered of policies is bounded, whatever quotas their keys have,
+// and names nobody.
+func TestPlansAreBounded(t *testing.T) {
+	table := limits.New(100, nil)
+	for i := range 100 {
+		take(t, table, window(1+i%64, "k"), gcra(1+i, "k"))
+	}
+	if got := limits.Planned(table); !slices.Equal(got, []string{"window", "gcra"}) {
+		t.Errorf("of two policies: %q", got)
+	}
+	for i := range 100 {
+		one := window(5, "k")
+		one.Policy = strconv.Itoa(i)
+		take(t, table, one)
+	}
+	if got := limits.Planned(table); len(got) != 16 {
+		t.Errorf("of many policies: %q", got)
 	}
 }
 
