@@ -3,15 +3,13 @@ package oauth
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"net/url"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/gatehouse-go/authn"
 )
@@ -60,28 +58,10 @@ func parseAppleKey(key authn.Secret) (*ecdsa.PrivateKey, error) {
 
 // appleSecret is a JWT by ES256.
 func appleSecret(key *ecdsa.PrivateKey, id, teamID, keyID string, now time.Time) (string, error) {
-	part := func(v any) (string, error) {
-		b, err := json.Marshal(v)
-		return base64.RawURLEncoding.EncodeToString(b), err
+	t := &jwt.Token{
+		Method: jwt.SigningMethodES256,
+		Header: map[string]any{"alg": "ES256", "kid": keyID},
+		Claims: jwt.MapClaims{"iss": teamID, "sub": id, "aud": appleIssuer, "iat": now.Unix(), "exp": now.Add(appleSecretFor).Unix()},
 	}
-	header, err := part(map[string]any{"alg": "ES256", "kid": keyID})
-	if err != nil {
-		return "", err
-	}
-	claims, err := part(map[string]any{
-		"iss": teamID, "sub": id, "aud": appleIssuer, "iat": now.Unix(), "exp": now.Add(appleSecretFor).Unix(),
-	})
-	if err != nil {
-		return "", err
-	}
-	signed := header + "." + claims
-	sum := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
-	if err != nil {
-		return "", err
-	}
-	var sig [64]byte
-	r.FillBytes(sig[:32])
-	s.FillBytes(sig[32:])
-	return signed + "." + base64.RawURLEncoding.EncodeToString(sig[:]), nil
+	return t.SignedString(key)
 }

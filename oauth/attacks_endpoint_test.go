@@ -196,6 +196,7 @@ func TestLyingConfiguration(t *testing.T) {
 		{"no URL", set("token_endpoint", "https://%zz")},
 		{"a number", set("token_endpoint", 7)},
 		{"a list", set("authorization_endpoint", []string{"https://evil.example"})},
+		{"clients by certificate only", set("token_endpoint_auth_methods_supported", []string{"tls_client_auth"})},
 		{"only symmetric algorithms", set("id_token_signing_alg_values_supported", []string{"HS256", "none"})},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

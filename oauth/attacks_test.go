@@ -266,6 +266,35 @@ func TestTabsInAnyOrder(t *testing.T) {
 	}
 }
 
+// O2: flows that are over, and what only has their name, leave with the next login; at
+// most 16 by one answer.
+func TestDeadFlowsLeave(t *testing.T) {
+	h := newHost(t, authntest.NewProvider(t))
+	b := h.browser()
+	b.starts("op", "")
+	h.advance(10 * time.Minute)
+	b.starts("op", "")
+	if len(b.jar) != 1 {
+		t.Errorf("%d cookies, want that of the second flow", len(b.jar))
+	}
+	for i := range 20 {
+		name := fmt.Sprintf("__Host-oauth-%016d", i)
+		b.jar[name] = &http.Cookie{Name: name, Value: "x", Path: "/", Secure: true, SameSite: http.SameSiteLaxMode}
+	}
+	b.starts("op", "")
+	b.starts("op", "")
+	if len(b.jar) != 3 {
+		t.Errorf("%d cookies, want those of three flows", len(b.jar))
+	}
+	for i := range 40 {
+		name := fmt.Sprintf("__Host-oauth-%016d", i)
+		b.jar[name] = &http.Cookie{Name: name, Value: "x", Path: "/", Secure: true, SameSite: http.SameSiteLaxMode}
+	}
+	if w := b.get(base + "/op/login"); len(w.Result().Cookies()) > 18 {
+		t.Errorf("%d cookies in an answer", len(w.Result().Cookies()))
+	}
+}
+
 func permutations(n int) [][]int {
 	if n == 0 {
 		return [][]int{nil}
@@ -285,8 +314,10 @@ func TestExpiredFlow(t *testing.T) {
 	for _, tt := range []struct {
 		after time.Duration
 		in    bool
-	}{{10*time.Minute - time.Second, true}, {10*time.Minute + time.Second, false}, {-2 * time.Minute, false}} {
+	}{{10*time.Minute - 1, true}, {10 * time.Minute, false}, {-time.Minute, true}, {-time.Minute - 1, false}} {
 		h := newHost(t, p)
+		h.now = h.now.Truncate(time.Second)
+		p.OnToken = func(_, c map[string]any) { c["iat"] = h.now.Unix() }
 		b := h.browser()
 		back := b.provides(b.starts("op", ""))
 		h.advance(tt.after)

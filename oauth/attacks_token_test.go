@@ -30,20 +30,20 @@ func TestIDTokenNearMisses(t *testing.T) {
 		why    string // "" is a login
 	}{
 		{"aud is a list of us", claim("aud", []any{p.ClientID}), ""},
-		{"aud is a list of none", claim("aud", []any{}), "aud"},
-		{"aud is a list of others", claim("aud", []any{"a", "b"}), "aud"},
-		{"aud is empty", claim("aud", ""), "aud"},
-		{"aud in capitals", claim("aud", strings.ToUpper(p.ClientID)), "aud"},
-		{"aud is a prefix", claim("aud", p.ClientID[:3]), "aud"},
-		{"aud is null", claim("aud", nil), "aud"},
-		{"aud is an object", claim("aud", map[string]any{p.ClientID: true}), "aud"},
-		{"several aud without azp", claim("aud", []any{p.ClientID, "other"}), "azp"},
+		{"aud is a list of none", claim("aud", []any{}), "aud or azp"},
+		{"aud is a list of others", claim("aud", []any{"a", "b"}), "aud or azp"},
+		{"aud is empty", claim("aud", ""), "aud or azp"},
+		{"aud in capitals", claim("aud", strings.ToUpper(p.ClientID)), "aud or azp"},
+		{"aud is a prefix", claim("aud", p.ClientID[:3]), "aud or azp"},
+		{"aud is null", claim("aud", nil), "aud or azp"},
+		{"aud is an object", claim("aud", map[string]any{p.ClientID: true}), "aud or azp"},
+		{"several aud without azp", claim("aud", []any{p.ClientID, "other"}), "aud or azp"},
 		{"several aud, and azp is us", func(_, c map[string]any) { c["aud"], c["azp"] = []any{"other", p.ClientID}, p.ClientID }, ""},
-		{"several aud, and azp is another", func(_, c map[string]any) { c["aud"], c["azp"] = []any{p.ClientID, "other"}, "other" }, "azp"},
+		{"several aud, and azp is another", func(_, c map[string]any) { c["aud"], c["azp"] = []any{p.ClientID, "other"}, "other" }, "aud or azp"},
 		{"azp is us", claim("azp", p.ClientID), ""},
-		{"azp is another", claim("azp", "other"), "azp"},
-		{"azp is a list", claim("azp", []any{p.ClientID}), "azp"},
-		{"azp is null", claim("azp", nil), "azp"},
+		{"azp is another", claim("azp", "other"), "aud or azp"},
+		{"azp is a list", claim("azp", []any{p.ClientID}), "aud or azp"},
+		{"azp is null", claim("azp", nil), "aud or azp"},
 
 		{"iss is missing", without("iss"), "iss"},
 		{"iss is empty", claim("iss", ""), "iss"},
@@ -56,31 +56,36 @@ func TestIDTokenNearMisses(t *testing.T) {
 		{"nonce is a list", func(_, c map[string]any) { c["nonce"] = []any{c["nonce"]} }, "nonce"},
 		{"nonce in capitals", func(_, c map[string]any) { c["nonce"] = strings.ToUpper(c["nonce"].(string)) }, "nonce"},
 
-		{"sub is empty", claim("sub", ""), "sub"},
-		{"sub is a number", claim("sub", 7), "sub"},
-		{"sub is null", claim("sub", nil), "sub"},
-		{"sub is too long", claim("sub", strings.Repeat("a", 256)), "sub"},
-		{"sub has a zero byte", claim("sub", "ada\x00"), "sub"},
-		{"sub has a line", claim("sub", "ada\nroot"), "sub"},
+		{"sub is empty", claim("sub", ""), "id_token: sub"},
+		{"sub is a number", claim("sub", 7), "id_token: sub"},
+		{"sub is null", claim("sub", nil), "id_token: sub"},
+		{"sub is too long", claim("sub", strings.Repeat("a", 256)), "id_token: sub"},
+		{"sub is as long as may be", claim("sub", strings.Repeat("a", 255)), ""},
+		{"sub has a zero byte", claim("sub", "ada\x00"), "id_token: sub"},
+		{"sub has a line", claim("sub", "ada\nroot"), "id_token: sub"},
 
-		{"exp is missing", without("exp"), "exp"},
-		{"exp is over", claim("exp", at(-61*time.Second)), "exp"},
+		{"exp is missing", without("exp"), "id_token: exp"},
+		{"exp is over", claim("exp", at(-61*time.Second)), "id_token: exp"},
 		{"exp is over, within the leeway", claim("exp", at(-30*time.Second)), ""},
-		{"exp is text", claim("exp", fmt.Sprint(at(time.Hour))), "exp"},
-		{"exp is null", claim("exp", nil), "exp"},
-		{"exp is zero", claim("exp", 0), "exp"},
-		{"exp is negative", claim("exp", -1), "exp"},
-		{"exp is huge", claim("exp", math.MaxFloat64), "exp"},
+		{"exp is text", claim("exp", fmt.Sprint(at(time.Hour))), "id_token: exp"},
+		{"exp is null", claim("exp", nil), "id_token: exp"},
+		{"exp is zero", claim("exp", 0), "id_token: exp"},
+		{"exp is negative", claim("exp", -1), "id_token: exp"},
+		{"exp is huge", claim("exp", math.MaxFloat64), "id_token: exp"},
 		{"exp overflows", claim("exp", uint64(math.MaxUint64)), "exp"},
+		{"exp is as late as may be", claim("exp", 1e11), ""},
+		{"exp is a second later", claim("exp", 1e11+1), "id_token: exp"},
 		{"exp is a fraction", claim("exp", float64(at(time.Hour))+.5), ""},
 
-		{"iat is in the future", claim("iat", at(90*time.Second)), "iat"},
+		{"iat is in the future", claim("iat", at(90*time.Second)), "id_token: iat"},
 		{"iat is in the future, within the leeway", claim("iat", at(30*time.Second)), ""},
-		{"iat is text", claim("iat", "now"), "iat"},
-		{"iat is null", claim("iat", nil), "iat"},
-		{"iat is negative", claim("iat", -1), "iat"},
-		{"nbf is in the future", claim("nbf", at(90*time.Second)), "nbf"},
-		{"nbf is text", claim("nbf", "now"), "nbf"},
+		{"iat is text", claim("iat", "now"), "id_token: iat"},
+		{"iat is null", claim("iat", nil), "id_token: iat"},
+		{"iat is zero", claim("iat", 0), "id_token: iat"},
+		{"iat is negative", claim("iat", -1), "id_token: iat"},
+		{"nbf is in the future", claim("nbf", at(90*time.Second)), "id_token: nbf"},
+		{"nbf is zero", claim("nbf", 0), "id_token: nbf"},
+		{"nbf is text", claim("nbf", "now"), "id_token: nbf"},
 
 		{"typ of an access token", head("typ", "at+jwt"), "typ"},
 		{"typ of an access token in capitals", head("typ", "AT+JWT"), "typ"},
@@ -177,6 +182,22 @@ func TestTokenAnswerNearMisses(t *testing.T) {
 	}
 }
 
+// O4: a provider that does not say by which algorithm it signs signs by RS256 (OpenID
+// Connect Core §15.1).
+func TestAlgorithmThatIsNotSaid(t *testing.T) {
+	p := authntest.NewProvider(t)
+	answers(configuration, func(_ *authntest.Provider, a map[string]any) { delete(a, "id_token_signing_alg_values_supported") })(p)
+	for alg, in := range map[string]bool{"RS256": true, "ES256": false} {
+		p.Algorithm = alg
+		h := newHost(t, p)
+		if w := h.browser().logsIn(); in {
+			h.wantIn(t, w, 1)
+		} else {
+			h.wantRefused(t, w, 401, "login_failed", "alg")
+		}
+	}
+}
+
 // O4: a key that is for something else, too weak, or private, does not verify.
 func TestKeySetNearMisses(t *testing.T) {
 	p := authntest.NewProvider(t)
@@ -214,6 +235,57 @@ func TestKeySetNearMisses(t *testing.T) {
 				t.Errorf("answered by %d, %d logins", w.Code, len(h.profiles))
 			}
 		})
+	}
+}
+
+// O4: keys without a kid may be replaced; the next one is asked for once. A wrong
+// signature by a kid that is known costs no request.
+func TestSignatureByAnotherKey(t *testing.T) {
+	p := authntest.NewProvider(t)
+	h := newHost(t, p)
+	named := true
+	p.OnToken = func(header, _ map[string]any) {
+		if !named {
+			delete(header, "kid")
+		}
+	}
+	forged := false
+	p.OnAnswer = func(r *http.Request, a map[string]any) {
+		if keys, ok := a["keys"].([]map[string]any); ok && !named {
+			for _, k := range keys {
+				delete(k, "kid")
+			}
+		}
+		if token, ok := a["id_token"].(string); ok && forged {
+			signed := token[:strings.LastIndexByte(token, '.')+1]
+			a["id_token"] = signed + strings.Repeat("A", len(token)-len(signed))
+		}
+	}
+	for _, step := range []struct {
+		why                   string
+		pass                  time.Duration
+		named, forged, rotate bool
+		asked, in             int
+	}{
+		{"its kid", 0, true, false, false, 1, 1},
+		{"forged by its kid", 0, true, true, false, 1, 1},
+		{"no kid", 0, false, false, false, 1, 2},
+		{"a new key without a kid", 0, false, false, true, 2, 3},
+		{"the same again", 0, false, false, false, 2, 4},
+		{"forged without a kid", 0, false, true, false, 2, 4},
+		{"forged 30 s later", 30 * time.Second, false, true, false, 3, 4},
+		{"and again", 0, false, true, false, 3, 4},
+		{"a new key at once", 0, false, false, true, 3, 4},
+		{"a new key 30 s later", 30 * time.Second, false, false, false, 4, 5},
+	} {
+		h.advance(step.pass)
+		if named, forged = step.named, step.forged; step.rotate {
+			p.Rotate()
+		}
+		w := h.browser().logsIn()
+		if asked := h.requests("/jwks"); asked != step.asked || len(h.profiles) != step.in {
+			t.Errorf("%s: answered by %d, %d logins, want %d; asked %d times, want %d", step.why, w.Code, len(h.profiles), step.in, asked, step.asked)
+		}
 	}
 }
 
@@ -281,6 +353,9 @@ func TestEmailVerification(t *testing.T) {
 		{"null", map[string]any{"email": "a@x.example", "email_verified": nil}, nil, "a@x.example", false},
 		{"a list", map[string]any{"email": "a@x.example", "email_verified": []any{true}}, nil, "a@x.example", false},
 		{"both of userinfo", map[string]any{}, map[string]any{"email": "a@x.example", "email_verified": true}, "a@x.example", true},
+		{"null in the token", map[string]any{"email": nil, "email_verified": false}, map[string]any{"email": "a@x.example", "email_verified": true}, "a@x.example", true},
+		{"another address, and asked for the name", map[string]any{"email": "a@x.example", "name": nil}, map[string]any{"email": "b@x.example", "email_verified": true}, "a@x.example", false},
+		{"the same address, and asked for the name", map[string]any{"email": "a@x.example", "email_verified": false, "name": nil}, map[string]any{"email": "a@x.example", "email_verified": true}, "a@x.example", false},
 		{"verified by the other document", map[string]any{"email_verified": true}, map[string]any{"email": "a@x.example"}, "a@x.example", false},
 		{"another address in userinfo", map[string]any{"email": "a@x.example"}, map[string]any{"email": "b@x.example", "email_verified": true}, "", false},
 	} {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +83,6 @@ func (cfg *Config) check(kc *authn.Keychain) (*url.URL, error) {
 	if base.EscapedPath() != base.Path || base.Path != "" && path.Clean(base.Path) != base.Path {
 		return nil, fmt.Errorf("Config.BaseURL is %q: its path has no escapes, no dots and no empty segments", cfg.BaseURL)
 	}
-	cfg.Providers = slices.Clone(cfg.Providers)
 	if cfg.OnError == nil {
 		cfg.OnError = func(w http.ResponseWriter, r *http.Request, err *authn.Error) { authn.WriteError(w, r, err) }
 	}

@@ -3,7 +3,10 @@ package oauth_test
 import (
 	"context"
 	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/authntest"
 	"github.com/gatehouse-go/authn/oauth"
 	"github.com/gatehouse-go/authn/store/memstore"
 )
@@ -26,7 +30,9 @@ func TestNewLoginRefuses(t *testing.T) {
 		change(&c)
 		return oauth.OAuth2("x", c, func(context.Context, *http.Client) (oauth.Profile, error) { return oauth.Profile{}, nil })
 	}
+	p256, _ := appleKey(t, elliptic.P256())
 	p384, _ := appleKey(t, elliptic.P384())
+	rsaPEM := authn.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: authn.Must(x509.MarshalPKCS8PrivateKey(rsaKey()))})))
 	with := func(p oauth.Provider, change func(p *oauth.Provider)) oauth.Provider {
 		change(&p)
 		return p
@@ -45,6 +51,9 @@ func TestNewLoginRefuses(t *testing.T) {
 		`"https://app.example/?x=1"`:             func(cfg *oauth.Config) { cfg.BaseURL = "https://app.example/?x=1" },
 		`"https://app.example/a%2fb"`:            func(cfg *oauth.Config) { cfg.BaseURL = "https://app.example/a%2fb" },
 		`"https://u:xxxxx@app.example/auth"`:     func(cfg *oauth.Config) { cfg.BaseURL = "https://u:hunter2@app.example/auth" },
+		"BaseURL does not parse":                 func(cfg *oauth.Config) { cfg.BaseURL = "https://app.example/%zz" },
+		`"https:///auth"`:                        func(cfg *oauth.Config) { cfg.BaseURL = "https:///auth" },
+		`"https:auth"`:                           func(cfg *oauth.Config) { cfg.BaseURL = "https:auth" },
 		"Providers is empty":                     func(cfg *oauth.Config) { cfg.Providers = nil },
 		"OnLogin is missing":                     func(cfg *oauth.Config) { cfg.OnLogin = nil },
 		"Tokens needs Once":                      func(cfg *oauth.Config) { cfg.Tokens = &tokenTable{} },
@@ -71,6 +80,9 @@ func TestNewLoginRefuses(t *testing.T) {
 		"provider microsoft: ":                   provider(oauth.Microsoft("id", secret, "common")),
 		"provider apple: the key is no PEM":      provider(oauth.Apple("id", "T", "K", secret)),
 		"PEM file of a P-256":                    provider(oauth.Apple("id", "T", "K", p384)),
+		"a P-256 private key (PKCS #8)":          provider(oauth.Apple("id", "T", "K", rsaPEM)),
+		"provider apple: the team id":            provider(oauth.Apple("id", "", "K", p256)),
+		"the key id is empty":                    provider(oauth.Apple("id", "T", "", p256)),
 		"Endpoint.AuthStyle is not set":          provider(plain(func(c *oauth2.Config) { c.Endpoint.AuthStyle = 0 })),
 		"Endpoint.AuthURL is no https":           provider(plain(func(c *oauth2.Config) { c.Endpoint.AuthURL = "http://x.example/a" })),
 		"Endpoint.TokenURL is no https":          provider(plain(func(c *oauth2.Config) { c.Endpoint.TokenURL = "" })),
@@ -91,6 +103,24 @@ func TestNewLoginRefuses(t *testing.T) {
 	}
 }
 
+// O1: tenants are GUIDs, and the caller's stay the caller's.
+func TestMicrosoftTenants(t *testing.T) {
+	for tenant, ok := range map[string]bool{
+		tenant1: true, strings.ToUpper(tenant1): true,
+		"": false, "g" + tenant1[1:]: false, tenant1[:35]: false, tenant1 + "a": false, tenant1[:35] + "g": false, tenant1[:35] + "/": false,
+		strings.ReplaceAll(tenant1, "-", "a"): false, "-" + tenant1[1:]: false, tenant1[:35] + "-": false, strings.Replace(tenant1, "-", ".", 1): false,
+	} {
+		tenants := []string{tenant1, tenant}
+		_, err := oauth.NewLogin(authn.GenerateKeychain(), oauth.Config{
+			BaseURL: base, Providers: []oauth.Provider{oauth.Microsoft("id", authn.NewSecret("s"), tenants...)},
+			OnLogin: func(http.ResponseWriter, *http.Request, oauth.Profile) error { return nil },
+		})
+		if (err == nil) != ok || tenants[1] != tenant {
+			t.Errorf("%q: %v", tenant, err)
+		}
+	}
+}
+
 // O1: what is safe is taken, loopback without TLS among it, and the caller's slices
 // and maps stay the caller's.
 func TestNewLoginTakes(t *testing.T) {
@@ -106,7 +136,27 @@ func TestNewLoginTakes(t *testing.T) {
 	if _, err := oauth.NewLogin(authn.GenerateKeychain(), cfg); err != nil {
 		t.Error(err)
 	}
+	cfg.BaseURL += "/auth/" // as good as without the slash
+	login, err := oauth.NewLogin(authn.GenerateKeychain(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	login.ServeHTTP(w, httptest.NewRequest(http.MethodPut, "http://localhost:3000/auth/local/login", nil))
+	if w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("below a BaseURL with a slash: %d", w.Code)
+	}
+	scopes := []string{"openid"}
+	op := authntest.NewProvider(t)
+	p = openID(strings.Repeat("x", 32), op)
+	p.Params, p.Scopes = params, scopes
+	h := newHostOf(t, []oauth.Provider{p})
 	params.Set("state", "x")
+	params.Set("prompt", "none")
+	scopes[0] = "email"
+	if q := h.browser().starts(p.Name, "").Query(); q.Get("prompt") != "login" || q.Get("scope") != "openid" || q.Get("state") == "x" {
+		t.Errorf("what the caller changes later is asked: %v", q)
+	}
 	if cfg.Providers[0].Scopes[0] != "openid" {
 		t.Error("NewLogin changed the caller's slice")
 	}

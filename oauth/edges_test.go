@@ -104,7 +104,10 @@ func TestMicrosoftKeyIsOfTheIssuer(t *testing.T) {
 	} {
 		s := microsoft()
 		s.t = t
-		s.answers["GET login.microsoftonline.com/common/discovery/v2.0/keys"] = asJSON(strings.Replace(certs(), `"alg":"RS256",`, `"issuer":"`+c.key+`",`, 1))
+		s.answers["GET login.microsoftonline.com/common/discovery/v2.0/keys"] = asJSON(strings.NewReplacer(
+			`"alg":"RS256",`, `"issuer":"`+c.key+`",`,
+			`"keys":[`, `"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","issuer":"`+host+c.iss+`/v2.0"},`, // another's word
+		).Replace(certs()))
 		h := newHostOf(t, []oauth.Provider{oauth.Microsoft("app", authn.NewSecret("s"), tenant1, tenant2, personal)}, func(cfg *oauth.Config) { cfg.Transport = s })
 		b := h.browser()
 		q := b.starts("microsoft", "").Query()

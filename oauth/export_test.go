@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -26,16 +27,15 @@ func (v *IDTokens) Verify(ctx context.Context, raw, nonce, accessToken string) (
 	return t.subject, err
 }
 
-// UsableKey reports whether a JWK verifies, and tokens of which algorithms.
-func UsableKey(raw string) (algs []string) {
-	k, err := parseKey(json.RawMessage(raw))
-	if err != nil {
-		return nil
+// UsableKeys are for each key of a set the algorithms of tokens that it verifies.
+func UsableKeys(raws ...string) (algs [][]string, err error) {
+	set := make([]json.RawMessage, len(raws))
+	for i, raw := range raws {
+		set[i] = json.RawMessage(raw)
 	}
-	for _, alg := range algorithms {
-		if k.fits(alg) {
-			algs = append(algs, alg)
-		}
+	keys, err := parseKeys(set)
+	for _, k := range keys {
+		algs = append(algs, slices.DeleteFunc(slices.Clone(algorithms), func(alg string) bool { return !k.fits(alg) }))
 	}
-	return algs
+	return algs, err
 }

@@ -69,7 +69,7 @@ func TestGitHub(t *testing.T) {
 		}
 		p := h.profiles[0]
 		if p.Issuer != "https://github.com" || p.Subject != "583231" || p.Name != "monalisa octocat" || p.Picture != "https://avatars.githubusercontent.com/u/583231?v=4" ||
-			p.Claims["login"] != "octocat" || !p.IDToken.IsZero() || p.Token.AccessToken != "gho_16C7e42F292c6912E7710c838347Ae178B4a" {
+			p.Claims["login"] != "octocat" || !p.IDToken.IsZero() || p.Token.AccessToken != "gho_16C7e42F292c6912E7710c838347Ae178B4a" || !p.Token.Expiry.IsZero() {
 			t.Errorf("%s: the profile is %+v", c.name, p)
 		}
 		// The public "email" of /user is of nobody knows whom.
@@ -125,6 +125,41 @@ func TestGitHubAnswersOtherwise(t *testing.T) {
 			}
 		} else if len(h.profiles) > 0 || h.refused[0].Code != c.code {
 			t.Errorf("%s: %d logins, %v", c.name, len(h.profiles), h.refused)
+		}
+	}
+}
+
+// O5: that GitHub counts requests is no reason to log in without an address.
+func TestGitHubLimits(t *testing.T) {
+	forbidden := says(403, `{"message":"API rate limit exceeded"}`)
+	for _, tt := range []struct {
+		name, value string
+		in          bool
+	}{{"X-RateLimit-Remaining", "0", false}, {"Retry-After", "60", false}, {"X-RateLimit-Remaining", "59", true}} {
+		s := github(asJSON(githubUser), forbidden)
+		h := newHostOf(t, []oauth.Provider{githubProvider()}, func(cfg *oauth.Config) {
+			cfg.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := s.RoundTrip(r)
+				resp.Header.Set(tt.name, tt.value)
+				return resp, err
+			})
+		})
+		b := h.browser()
+		w := b.get(base + "/github/callback?code=x&state=" + b.starts("github", "").Query().Get("state"))
+		if tt.in {
+			h.wantIn(t, w, 1)
+		} else {
+			h.wantRefused(t, w, 503, "unavailable", "status 403")
+		}
+	}
+}
+
+// O5: who tells GitHub no name is called by the login name.
+func TestGitHubWithoutAName(t *testing.T) {
+	for _, name := range []string{`null`, `""`, `7`} {
+		h, _ := visits(t, github(asJSON(strings.Replace(githubUser, `"monalisa octocat"`, name, 1)), asJSON(`[]`)))
+		if len(h.profiles) != 1 || h.profiles[0].Name != "octocat" {
+			t.Errorf("%s: %+v", name, h.profiles)
 		}
 	}
 }

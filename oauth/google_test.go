@@ -111,11 +111,22 @@ func TestFactorIsOfAuthTime(t *testing.T) {
 	}{
 		{"past", ago.Unix(), func(*host) time.Time { return ago }},
 		{"future", ago.Add(24 * time.Hour).Unix(), func(h *host) time.Time { return h.now }},
+		{"a moment ahead", time.Now().Add(30 * time.Second).Unix(), func(h *host) time.Time { return h.now }},
 		{"text", "yesterday", func(h *host) time.Time { return h.now }},
 	} {
 		h, p := comesFrom(t, google(), googleProvider(), "oauth2.googleapis.com/token", googleReply(map[string]any{"auth_time": c.authTime}))
 		if at, _ := p.Identity("u1").FactorAt("oauth"); !at.Equal(c.want(h)) {
 			t.Errorf("%s: proven at %v", c.name, at)
+		}
+	}
+}
+
+// O5: the longest address is kept.
+func TestLongestEmail(t *testing.T) {
+	for n, want := range map[int]bool{320: true, 321: false} {
+		email := strings.Repeat("a", n-len("@example.com")) + "@example.com"
+		if _, p := comesFrom(t, google(), googleProvider(), "oauth2.googleapis.com/token", googleReply(map[string]any{"email": email})); (p.Email == email) != want {
+			t.Errorf("%d: %.40q", n, p.Email)
 		}
 	}
 }

@@ -27,6 +27,8 @@ const base = "https://app.example/auth"
 type host struct {
 	t     *testing.T
 	login *oauth.Login
+	kc    *authn.Keychain
+	cfg   oauth.Config
 
 	mu       sync.Mutex
 	now      time.Time
@@ -76,12 +78,23 @@ func newHostOf(t *testing.T, providers []oauth.Provider, change ...func(*oauth.C
 	for _, c := range change {
 		c(&cfg)
 	}
-	login, err := oauth.NewLogin(authn.GenerateKeychain(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.login = login
+	h.kc, h.cfg = authn.GenerateKeychain(), cfg
+	h.login = h.instance()
 	return h
+}
+
+// instance is another Login of the service.
+func (h *host) instance(change ...func(*oauth.Config)) *oauth.Login {
+	h.t.Helper()
+	cfg := h.cfg
+	for _, c := range change {
+		c(&cfg)
+	}
+	login, err := oauth.NewLogin(h.kc, cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return login
 }
 
 func openID(name string, p *authntest.Provider) oauth.Provider {

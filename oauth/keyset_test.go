@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -126,6 +127,38 @@ func TestKeySetAsksSeldom(t *testing.T) {
 	}
 }
 
+// O4: while keys cannot be had the pauses grow, and begin anew after a good answer. The
+// outage says whose keys they are.
+func TestKeySetPauses(t *testing.T) {
+	set, s, now := newKeySet()
+	for i, step := range []struct {
+		pass  time.Duration
+		down  bool
+		asked int
+		ok    bool
+	}{
+		{0, true, 1, false},
+		{time.Second - 1, false, 1, false},
+		{1, true, 2, false},
+		{2*time.Second - 1, false, 2, false},
+		{1, true, 3, false},
+		{4 * time.Second, false, 4, true},
+		{24 * time.Hour, true, 5, false},
+		{time.Second - 1, false, 5, false},
+		{1, false, 6, true},
+	} {
+		*now = now.Add(step.pass)
+		s.serves(step.down, "a")
+		_, err := set.key(t.Context(), "EdDSA", "a", nil)
+		if (err == nil) != step.ok || s.asked != step.asked {
+			t.Errorf("%d: %v; asked %d times, want %d", i, err, s.asked, step.asked)
+		}
+		if e := authn.AsError(err); e != nil && (e.Status != http.StatusServiceUnavailable || !strings.Contains(e.Err.Error(), "keys of https://op.example/jwks: status 502")) {
+			t.Errorf("%d: %v", i, e.Err)
+		}
+	}
+}
+
 // O4: a token without a kid is of the only key that fits; of two keys with one kid
 // nobody can say which.
 func TestKeySetAmbiguous(t *testing.T) {
@@ -173,6 +206,9 @@ func TestKeySetRotatesWithoutKid(t *testing.T) {
 	if s.asked != 2 {
 		t.Errorf("asked %d times", s.asked)
 	}
+	if _, err := set.key(t.Context(), "ES256", "", next); !errors.Is(err, errUnknownKey) {
+		t.Errorf("no key of that algorithm: %v", err)
+	}
 	*now = now.Add(unknownEvery)
 	if _, err := set.key(t.Context(), "EdDSA", "", next); !errors.Is(err, errUnknownKey) || s.asked != 3 {
 		t.Errorf("%v, asked %d times", err, s.asked)
@@ -211,6 +247,30 @@ func TestKeySetSharesARequest(t *testing.T) {
 	if s.asked != 1 {
 		t.Errorf("asked %d times", s.asked)
 	}
+}
+
+// O4: who leaves while another one asks waits no longer.
+func TestKeySetWithoutPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set, s, _ := newKeySet()
+		s.serves(false, "a")
+		s.wait = make(chan struct{})
+		asked := make(chan error)
+		go func() {
+			_, err := set.key(context.Background(), "EdDSA", "a", nil)
+			asked <- err
+		}()
+		synctest.Wait()
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if _, err := set.key(gone, "EdDSA", "a", nil); !errors.Is(err, context.Canceled) || authn.AsError(err).Status != http.StatusServiceUnavailable {
+			t.Errorf("%v", err)
+		}
+		close(s.wait)
+		if err := <-asked; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // O4: a panic of the host's Transport is its request's, and the next one asks again.

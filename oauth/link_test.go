@@ -61,6 +61,7 @@ func TestLinkWantsTheSameSession(t *testing.T) {
 		{"another user", signedIn{id: session("u2", "s1")}, 401, "login_expired"},
 		{"half a login", signedIn{id: &authn.Identity{Subject: "u1", Kind: authn.KindUser, CredentialID: "s1", Pending: []string{"otp"}, VerifiedAt: time.Now()}}, 401, "login_expired"},
 		{"the store is down", signedIn{err: errDown}, 503, "unavailable"},
+		{"the host is misconfigured", signedIn{err: &authn.Error{Status: 500, Code: "internal"}}, 500, "internal"},
 	} {
 		who := &signedIn{id: session("u1", "s1")}
 		h := newHost(t, p, func(cfg *oauth.Config) { cfg.SignedIn = who })
@@ -86,6 +87,15 @@ func TestLinkWantsTheSameSession(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
+}
+
+// O5: an instance that cannot say who is signed in takes no link that another began.
+func TestLinkWithoutSignedIn(t *testing.T) {
+	h := newHost(t, authntest.NewProvider(t), func(cfg *oauth.Config) { cfg.SignedIn = &signedIn{id: session("u1", "s1")} })
+	b := h.browser()
+	back := b.provides(authn.Must(b.links("same-origin").Result().Location()))
+	h.login = h.instance(func(cfg *oauth.Config) { cfg.SignedIn = nil })
+	h.wantRefused(t, b.comes(back), 401, "login_expired", "no SignedIn")
 }
 
 // O5: neither another site nor somebody who is not signed in starts a link, and no

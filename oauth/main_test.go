@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -17,14 +18,40 @@ type tokenTable struct {
 	mu     sync.Mutex
 	sealed map[string][]byte
 	claims map[string]time.Time
-	down   string // the call that fails
+	down   string            // the call that fails
+	err    error             // by which it does; nil is errDown
+	calls  []string          // all that came
+	before func(call string) // may use the table
+}
+
+// made are how many such calls came.
+func (s *tokenTable) made(call string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+// fail makes a call fail.
+func (s *tokenTable) fail(call string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = call
 }
 
 func (s *tokenTable) do(call string, f func() error) error {
+	if s.before != nil {
+		s.before(call)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.calls = append(s.calls, call)
 	if s.down == call {
-		return errDown
+		return cmp.Or(s.err, errDown)
 	}
 	if s.sealed == nil {
 		s.sealed, s.claims = map[string][]byte{}, map[string]time.Time{}

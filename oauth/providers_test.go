@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -162,7 +163,10 @@ func TestFormPostComesByPostOnly(t *testing.T) {
 	state := b.starts("apple", "").Query().Get("state")
 	s.made()
 	h.wantRefused(t, b.get(base+"/apple/callback?code=x&state="+state), 400, "invalid_request", "form_post")
-	h.wantRefused(t, b.get(base+"/apple/callback?response=AAAA"), 400, "invalid_request", "form_post")
+	for _, query := range []string{"response=AAAA", "response=%21", "response=", "response=AAAA&response=AAAA"} {
+		h.wantRefused(t, b.get(base+"/apple/callback?"+query), 400, "invalid_request", "form_post")
+	}
+	h.wantRefused(t, b.get(base+"/apple/callback?%zz"), 400, "invalid_request", "query: ")
 	w := b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {"x"}})
 	to := authn.Must(w.Result().Location()).String()
 	if w.Code != http.StatusSeeOther || !strings.HasPrefix(to, base+"/apple/callback?response=") || strings.Contains(to, state) {
@@ -171,7 +175,22 @@ func TestFormPostComesByPostOnly(t *testing.T) {
 	h.wantRefused(t, h.browser().get(to), 401, "login_expired", "no flow of this browser")
 	h.wantRefused(t, b.post(base+"/apple/callback?code=x", url.Values{"state": {state}, "code": {"x"}}), 400, "invalid_request", "form")
 	h.wantRefused(t, b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 5000)}}), 400, "invalid_request", "too long")
-	h.wantRefused(t, b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 70000)}}), 400, "invalid_request", "form")
+	h.wantRefused(t, b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 4<<10-len("code=&state=")-len(state)+1)}}), 400, "invalid_request", "too long")
+	if w := b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", 4<<10-len("code=&state=")-len(state))}}); w.Code != http.StatusSeeOther {
+		t.Errorf("4 KiB: %d", w.Code)
+	}
+	longest := 64<<10 - len("code=&state=") - len(state)
+	h.wantRefused(t, b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", longest)}}), 400, "invalid_request", "too long")
+	h.wantRefused(t, b.post(base+"/apple/callback", url.Values{"state": {state}, "code": {strings.Repeat("x", longest+1)}}), 400, "invalid_request", "form: ")
+	for _, kind := range []string{"text/plain", "application/json", "multipart/form-data; boundary=x", ""} {
+		r := httptest.NewRequest(http.MethodPost, base+"/apple/callback", strings.NewReader("code=x&state="+state))
+		r.Header.Set("Content-Type", kind)
+		h.wantRefused(t, b.send(r), 400, "invalid_request", "no form")
+	}
+	r := httptest.NewRequest(http.MethodHead, base+"/apple/callback", nil)
+	if w := b.send(r); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" {
+		t.Errorf("HEAD: %d, Allow %q", w.Code, w.Header().Get("Allow"))
+	}
 	if got := s.made(); got != "" {
 		t.Errorf("Apple is asked %s", got)
 	}

@@ -177,6 +177,9 @@ func TestRefreshFails(t *testing.T) {
 	if got := d.made(); got != tokenCall {
 		t.Errorf("asked %s, want once", got)
 	}
+	if events := d.rec.Events(authn.EventRefused); len(events) != 2 || events[1].Subject != "ada" || events[1].SubjectKind != authn.KindUser || events[1].Reason != "refresh" {
+		t.Errorf("events %+v", events)
+	}
 	for _, e := range d.rec.Events() {
 		if e.Err != nil && strings.Contains(e.Err.Error(), "rt-1") {
 			t.Errorf("an event has the token: %v", e.Err)
@@ -214,11 +217,14 @@ func TestTokensMisused(t *testing.T) {
 		change  func(p *oauth.Profile)
 		status  int
 	}{
-		"no subject":    {"", func(*oauth.Profile) {}, 500},
-		"no token":      {"ada", func(p *oauth.Profile) { p.Token = nil }, 500},
-		"no provider":   {"ada", func(p *oauth.Profile) { p.Provider = "nobody" }, 500},
-		"a huge token":  {"ada", func(p *oauth.Profile) { p.Token = &oauth2.Token{AccessToken: strings.Repeat("x", 33<<10)} }, 500},
-		"a store ahead": {"ada", func(*oauth.Profile) { d.table.down = "put" }, 503},
+		"no subject":          {"", func(*oauth.Profile) {}, 500},
+		"no token":            {"ada", func(p *oauth.Profile) { p.Token = nil }, 500},
+		"no provider":         {"ada", func(p *oauth.Profile) { p.Provider = "nobody" }, 500},
+		"a huge token":        {"ada", func(p *oauth.Profile) { p.Token = &oauth2.Token{AccessToken: strings.Repeat("x", 33<<10)} }, 500},
+		"a date that is none": {"ada", func(p *oauth.Profile) { p.Token = &oauth2.Token{AccessToken: "x", Expiry: d.now.AddDate(8000, 0, 0)} }, 500},
+		"an empty token":      {"ada", func(p *oauth.Profile) { p.Token = &oauth2.Token{} }, 500},
+		"a store ahead":       {"ada", func(*oauth.Profile) { d.table.down = "put" }, 503},
+		"no store":            {"ada", func(*oauth.Profile) { d.table.down = "read" }, 503},
 	} {
 		p := good
 		c.change(&p)
@@ -227,11 +233,166 @@ func TestTokensMisused(t *testing.T) {
 		}
 		d.table.down = ""
 	}
+	if events := d.rec.Events(authn.EventOutage); len(events) != 2 || events[0].Subject != "ada" || events[0].SubjectKind != authn.KindUser || !errors.Is(events[0].Err, errDown) {
+		t.Errorf("events %+v", events)
+	}
+	_, err := d.TokenSource(t.Context(), "ada", "nobody").Token()
+	_, logoutErr := d.LogoutURL(t.Context(), "ada", "nobody", "/")
+	none := newHostOf(t, []oauth.Provider{googleProvider()}).login
+	_, noneErr := none.TokenSource(t.Context(), "ada", "google").Token()
+	for i, err := range []error{err, logoutErr, d.Unlink(t.Context(), "ada", "nobody"), noneErr, none.SaveToken(t.Context(), "ada", good), none.Unlink(t.Context(), "ada", "google")} {
+		if authn.AsError(err) == nil || authn.AsError(err).Status != 500 {
+			t.Errorf("%d: %v, want 500", i, err)
+		}
+	}
 	d.saves("at-1", "rt-1", 0)
 	for _, call := range []string{"read", "claim", "replace"} {
 		d.refreshes(says(200, `{"access_token":"at-2","expires_in":3600,"token_type":"Bearer"}`))
 		d.table.down = call
 		d.wantToken("", 503, "the store is down: "+call)
+	}
+}
+
+// O9: a sealed token has 32 KiB at most.
+func TestLargestToken(t *testing.T) {
+	d := newDesk(t)
+	save := func(n int) error {
+		return d.SaveToken(t.Context(), "ada", oauth.Profile{Provider: "google", Token: &oauth2.Token{AccessToken: strings.Repeat("x", n)}})
+	}
+	if err := save(1); err != nil {
+		t.Fatal(err)
+	}
+	most := 32<<10 - len(d.table.sealed["ada\x00google"]) + 1
+	if err := save(most); err != nil || len(d.table.sealed["ada\x00google"]) != 32<<10 {
+		t.Errorf("%d bytes: %v", len(d.table.sealed["ada\x00google"]), err)
+	}
+	if err := save(most + 1); authn.AsError(err) == nil || authn.AsError(err).Status != 500 {
+		t.Errorf("a byte more: %v", err)
+	}
+}
+
+// O9: a login takes the refresh token that is there when it is saved, not the one that
+// was there a moment before; a record that nobody can open stands in no one's way.
+func TestSaveTokenWhileOthersWrite(t *testing.T) {
+	d := newDesk(t)
+	d.saves("at-1", "rt-1", time.Hour)
+	writes := 1
+	d.table.before = func(call string) {
+		if call == "replace" && writes > 0 {
+			writes--
+			d.saves("at-x", "rt-x", time.Hour)
+		}
+	}
+	d.saves("at-2", "", 0)
+	d.refreshes(says(200, `{"access_token":"at-3","expires_in":3600,"token_type":"Bearer"}`))
+	d.wantToken("at-3", 0, "refreshed")
+	if got := d.lastForm().Get("refresh_token"); got != "rt-x" {
+		t.Errorf("by %s", got)
+	}
+	writes = 100
+	p := oauth.Profile{Provider: "google", Issuer: "https://accounts.google.com", Subject: "107", Token: &oauth2.Token{AccessToken: "at-9"}}
+	before := d.table.made("replace")
+	if err := d.SaveToken(t.Context(), "ada", p); authn.AsError(err) == nil || authn.AsError(err).Status != 503 || d.table.made("replace") != before+5 {
+		t.Errorf("others keep writing: %v, tried %d times", err, d.table.made("replace")-before)
+	}
+	d.table.before = nil
+	d.table.sealed["ada\x00google"] = []byte("damaged")
+	d.saves("at-4", "", time.Hour)
+	d.wantToken("at-4", 0, "over a damaged one")
+}
+
+// O9: what fails while an account is unlinked can be done again, and no event says that
+// it was done.
+func TestUnlinkFails(t *testing.T) {
+	d := newDesk(t)
+	d.saves("at-1", "rt-1", time.Hour)
+	revoked := 0
+	d.answers["POST oauth2.googleapis.com/revoke"] = func(*http.Request) (int, string, string) {
+		revoked++
+		return 200, "application/json", ""
+	}
+	unlink := func(why string, status int) {
+		t.Helper()
+		err := d.Unlink(t.Context(), "ada", "google")
+		if status == 0 && err != nil || status != 0 && (authn.AsError(err) == nil || authn.AsError(err).Status != status) {
+			t.Errorf("%s: %v, want %d", why, err, status)
+		}
+	}
+	for _, call := range []string{"read", "replace", "delete"} {
+		d.table.fail(call)
+		unlink("the store is down: "+call, 503)
+		d.table.fail("")
+	}
+	d.saves("at-1", "rt-1", time.Hour)
+	d.table.before = func(call string) {
+		if call == "replace" {
+			d.saves("at-1", "rt-1", time.Hour)
+		}
+	}
+	was := revoked
+	unlink("others keep writing", 503)
+	if revoked != was+5 {
+		t.Errorf("revoked %d times, want 5", revoked-was)
+	}
+	d.table.before = nil
+	if n := len(d.rec.Events(authn.EventRevoked)); n != 0 {
+		t.Errorf("%d events", n)
+	}
+	unlink("at last", 0)
+	unlink("again", 0)
+	if n := len(d.rec.Events(authn.EventRevoked)); n != 1 {
+		t.Errorf("%d events", n)
+	}
+	d.table.sealed["ada\x00google"] = []byte("damaged")
+	was = revoked
+	unlink("a damaged one", 0)
+	if len(d.table.sealed) != 0 || revoked != was {
+		t.Errorf("a damaged token: %d are left, revoked %d", len(d.table.sealed), revoked-was)
+	}
+}
+
+// O9: a token is revoked as this client, in the provider's way of authentication; one
+// that revokes nothing is not asked, and one that is not known yet and down is an outage.
+func TestRevocationAuthenticates(t *testing.T) {
+	const conf, revoke = "GET accounts.google.com/.well-known/openid-configuration", "POST oauth2.googleapis.com/revoke"
+	for _, tt := range []struct {
+		old, new string
+		header   bool
+	}{
+		{"", "", true},
+		{`["client_secret_post", "client_secret_basic"]`, `["client_secret_post"]`, false},
+		{`["client_secret_post", "client_secret_basic"]`, `["client_secret_basic"]`, true},
+	} {
+		d := newDesk(t)
+		d.answers[conf], d.answers[revoke] = asJSON(strings.Replace(googleDiscovery, tt.old, tt.new, 1)), says(200, "")
+		d.saves("at-1", "rt-1", time.Hour)
+		if err := d.Unlink(t.Context(), "ada", "google"); err != nil {
+			t.Fatal(err)
+		}
+		id, secret, ok := (&http.Request{Header: d.lastHead()}).BasicAuth()
+		if f := d.lastForm(); !tt.header {
+			id, secret = f.Get("client_id"), f.Get("client_secret")
+		} else if f.Has("client_id") || f.Has("client_secret") {
+			t.Errorf("%s: the body has the client, too", tt.new)
+		}
+		if ok != tt.header || id != "1234987819200.apps.googleusercontent.com" || secret != "GOCSPX-secret" || d.lastHead().Get("Content-Type") != "application/x-www-form-urlencoded" {
+			t.Errorf("%s: %v by %s, %s", tt.new, d.lastHead(), id, secret)
+		}
+	}
+	d := newDesk(t)
+	d.answers[conf] = asJSON(strings.Replace(googleDiscovery, `"revocation_endpoint"`, `"other_endpoint"`, 1))
+	d.saves("at-1", "rt-1", time.Hour)
+	if err := d.Unlink(t.Context(), "ada", "google"); err != nil || d.made() != conf {
+		t.Errorf("nothing to revoke at: %v", err)
+	}
+	d = newDesk(t)
+	d.answers[conf] = says(503, "")
+	d.saves("at-1", "rt-1", time.Hour)
+	if err := d.Unlink(t.Context(), "ada", "google"); authn.AsError(err) == nil || authn.AsError(err).Status != 503 || len(d.table.sealed) != 1 {
+		t.Errorf("a provider that is down: %v", err)
+	}
+	if _, err := d.LogoutURL(t.Context(), "ada", "google", "/"); authn.AsError(err) == nil || authn.AsError(err).Status != 503 {
+		t.Errorf("logout at a provider that is down: %v", err)
 	}
 }
 
@@ -274,9 +435,24 @@ func TestUnlink(t *testing.T) {
 	if err := d.SaveToken(t.Context(), "ada", oauth.Profile{Provider: "github", Token: &oauth2.Token{AccessToken: "gho_1"}}); err != nil {
 		t.Fatal(err)
 	}
-	d.answers["DELETE api.github.com/applications/Iv1.8a61f9b3a7aba766/grant"] = says(204, "")
-	if err := d.Unlink(t.Context(), "ada", "github"); err != nil {
-		t.Errorf("GitHub: %v", err)
+	const grant = "DELETE api.github.com/applications/Iv1.8a61f9b3a7aba766/grant"
+	for _, status := range []int{500, 401, 400} {
+		d.answers[grant] = says(status, "")
+		if err := d.Unlink(t.Context(), "ada", "github"); authn.AsError(err) == nil || authn.AsError(err).Status != 503 {
+			t.Errorf("GitHub says %d: %v", status, err)
+		}
+	}
+	for _, status := range []int{404, 422, 200, 204} {
+		if err := d.SaveToken(t.Context(), "ada", oauth.Profile{Provider: "github", Token: &oauth2.Token{AccessToken: "gho_1"}}); err != nil {
+			t.Fatal(err)
+		}
+		d.answers[grant] = says(status, "")
+		if err := d.Unlink(t.Context(), "ada", "github"); err != nil {
+			t.Errorf("GitHub says %d: %v", status, err)
+		}
+	}
+	if h := d.lastHead(); h.Get("Content-Type") != "application/json" || h.Get("Accept") != "application/vnd.github+json" {
+		t.Errorf("GitHub is sent %v", h)
 	}
 	if id, secret, _ := (&http.Request{Header: d.lastHead()}).BasicAuth(); id != "Iv1.8a61f9b3a7aba766" || secret != "github-secret" {
 		t.Errorf("GitHub's client is %s", id)
@@ -303,6 +479,29 @@ func TestLogoutURL(t *testing.T) {
 				t.Errorf("%s: %v", path, q)
 			}
 		}
+	}
+	hint := func(subject string) (string, error) {
+		to, err := d.LogoutURL(t.Context(), subject, "google", "/")
+		return authn.Must(url.Parse(to)).Query().Get("id_token_hint"), err
+	}
+	p := oauth.Profile{Provider: "google", Token: &oauth2.Token{AccessToken: "x"}}
+	if err := d.SaveToken(t.Context(), "bob", p); err != nil {
+		t.Fatal(err)
+	}
+	d.table.sealed["eve\x00google"] = []byte("damaged")
+	for _, subject := range []string{"bob", "eve", "", "nobody"} {
+		if got, err := hint(subject); got != "" || err != nil {
+			t.Errorf("%q: hint %q, %v", subject, got, err)
+		}
+	}
+	d.table.fail("read")
+	if _, err := hint("ada"); authn.AsError(err) == nil || authn.AsError(err).Status != 503 {
+		t.Errorf("the store is down: %v", err)
+	}
+	d.table.fail("")
+	none := newHostOf(t, []oauth.Provider{googleProvider()}, func(cfg *oauth.Config) { cfg.Transport = d.standIn }).login
+	if to, err := none.LogoutURL(t.Context(), "ada", "google", "/"); to == "" || strings.Contains(to, "hint") || err != nil {
+		t.Errorf("no tokens are kept: %q, %v", to, err)
 	}
 	if to, err := d.LogoutURL(t.Context(), "ada", "github", "/"); to != "" || err != nil {
 		t.Errorf("GitHub: %q, %v", to, err)

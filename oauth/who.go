@@ -121,14 +121,13 @@ func (p *provider) userinfo(ctx context.Context, m *metadata, token *oauth2.Toke
 }
 
 // merged is the claims of an id_token and what userinfo has besides. An address and
-// whether it is verified are of one document.
+// whether it is verified are of one document. Both maps are for it to change.
 func merged(claims, more map[string]any) map[string]any {
-	all := maps.Clone(more)
+	all := make(map[string]any, len(claims)+len(more)) // more is nil where nothing is told
+	maps.Copy(all, more)
 	if claims["email"] != nil {
-		delete(all, "email")
 		delete(all, "email_verified")
 	} else if all["email"] != nil {
-		claims = maps.Clone(claims)
 		delete(claims, "email")
 		delete(claims, "email_verified")
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/oauth/tokenserver"
+	"github.com/gatehouse-go/authn/store"
 )
 
 type claimsMap = map[string]any
@@ -166,6 +167,21 @@ func TestAssertionCountsOnce(t *testing.T) {
 	}
 	w.st.fail("claim")
 	w.askBy(w.assertion(key, "worker")).is(t, "nobody remembers", 503, "temporarily_unavailable")
+}
+
+// O11: keys that the store has and nobody can read let nobody in, and are an outage.
+func TestUnreadableKeysLetNobodyIn(t *testing.T) {
+	w := newWorld(t, nil)
+	key := newSigner("k1")
+	if err := w.st.Store.CreateOAuthClient(t.Context(), store.OAuthClient{
+		ID: "worker", AuthMethod: string(tokenserver.PrivateKeyJWT), JWKS: []byte(`{"keys":[{}]}`), CreatedAt: w.now(), Revision: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.askBy(w.assertion(key, "worker")).is(t, "unreadable keys", 503, "temporarily_unavailable")
+	if w.reason() != "client's JWKS" {
+		t.Errorf("reason %q", w.reason())
+	}
 }
 
 // O11: assertions by RSA and Ed25519 keys, with and without alg and kid in the set.

@@ -1,6 +1,7 @@
 package tokenserver_test
 
 import (
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/internal/keytext"
 	"github.com/gatehouse-go/authn/jwtauth"
 	"github.com/gatehouse-go/authn/oauth/tokenserver"
 )
@@ -77,7 +79,9 @@ func TestRefusedClientsLookTheSame(t *testing.T) {
 		{"malformed secret", "worker", "guess", "malformed secret", "", ""},
 		{"mistyped secret", "worker", mistype(secret), "malformed secret", "", ""},
 		{"malformed secret of nobody", "nobody", "guess", "malformed secret", "", ""},
-		{"another prefix", "worker", strings.Replace(secret, "authncs_", "authnxx_", 1), "malformed secret", "", ""},
+		{"another prefix", "worker", withSum(strings.Replace(secret[:len(secret)-7], "authncs_", "authnxx_", 1)), "malformed secret", "", ""},
+		{"a character more", "worker", withSum(secret[:len(secret)-7] + "a"), "malformed secret", "", ""},
+		{"a character less", "worker", withSum(secret[:len(secret)-8]), "malformed secret", "", ""},
 	} {
 		w.st.made()
 		a := w.ask(tt.id, tt.secret)
@@ -95,6 +99,12 @@ func TestRefusedClientsLookTheSame(t *testing.T) {
 			t.Errorf("%s: %s %v, and before it %s %v", tt.name, a.raw, a.header, first.raw, first.header)
 		}
 	}
+}
+
+// withSum ends what begins so by the right checksum.
+func withSum(begin string) string {
+	sum := keytext.Checksum([]byte(begin))
+	return begin + "_" + string(sum[:])
 }
 
 // mistype changes one character of a secret.
@@ -141,6 +151,25 @@ func TestTLSClientAuth(t *testing.T) {
 	}
 	w.cert = certificate(name)
 	w.do("/token", nil, "grant_type", "client_credentials", "client_id", "nobody").is(t, "unknown client", 401, "invalid_client")
+}
+
+// O11: a subject that is not read to its end is nobody's.
+func TestCertSubjectIsAllThatIsThere(t *testing.T) {
+	subject := certificate(pkix.Name{CommonName: "worker"}).RawSubject
+	for name, tt := range map[string]struct {
+		raw  []byte
+		want string
+	}{
+		"whole":         {subject, "CN=worker"},
+		"a byte more":   {append(slices.Clone(subject), 0), ""},
+		"another after": {slices.Concat(subject, subject), ""},
+		"a byte less":   {subject[:len(subject)-1], ""},
+		"none":          {nil, ""},
+	} {
+		if got := tokenserver.CertSubject(&x509.Certificate{RawSubject: tt.raw}); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
 }
 
 // O11: without Config.Once no assertion is taken, and without ClientCert no

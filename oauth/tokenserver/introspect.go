@@ -76,6 +76,5 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, f form, c *calle
 		return e
 	}
 	noStore(w)
-	w.WriteHeader(http.StatusOK)
-	return nil
+	return nil // 200 without a body (§2.2)
 }

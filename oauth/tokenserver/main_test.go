@@ -1,6 +1,7 @@
 package tokenserver_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -45,19 +46,20 @@ type counted struct {
 	mu     sync.Mutex
 	calls  []string
 	down   string // the call that fails; "all"
+	err    error  // by which it does; nil is errDown
 	before func(call string)
 }
 
 func (s *counted) call(name string) error {
 	s.mu.Lock()
 	s.calls = append(s.calls, name)
-	down, before := s.down == name || s.down == "all", s.before
+	down, before, err := s.down == name || s.down == "all", s.before, cmp.Or(s.err, errDown)
 	s.mu.Unlock()
 	if before != nil {
 		before(name)
 	}
 	if down {
-		return errDown
+		return err
 	}
 	return nil
 }
@@ -89,6 +91,13 @@ func (s *counted) CreateOAuthClient(ctx context.Context, c store.OAuthClient) er
 		return err
 	}
 	return s.Store.CreateOAuthClient(ctx, c)
+}
+
+func (s *counted) ListOAuthClients(ctx context.Context, p store.Page) ([]store.OAuthClient, string, error) {
+	if err := s.call("list"); err != nil {
+		return nil, "", err
+	}
+	return s.Store.ListOAuthClients(ctx, p)
 }
 
 func (s *counted) ClaimOnce(ctx context.Context, purpose string, d store.Digest, until, now time.Time) error {
@@ -230,8 +239,11 @@ func (a answer) is(t testing.TB, what string, status int, code string) {
 	}) {
 		t.Errorf("%s: %s", what, a.raw)
 	}
-	if got := a.header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("%s: Content-Type %q", what, got)
+	if got := a.header.Get("Content-Type"); got != "application/json" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s: Content-Type %q, X-Content-Type-Options %q", what, got, a.header.Get("X-Content-Type-Options"))
+	}
+	if retry := a.header.Get("Retry-After"); (status == 429 || status == 503) != (retry != "") {
+		t.Errorf("%s: %d with Retry-After %q", what, status, retry)
 	}
 	if challenge := a.header.Get("WWW-Authenticate"); (status == 401) != strings.HasPrefix(challenge, `Basic realm="`) {
 		t.Errorf("%s: %d with WWW-Authenticate %q", what, status, challenge)

@@ -284,6 +284,9 @@ func TestUpdateClient(t *testing.T) {
 	if err := w.UpdateClient(t.Context(), mine); err != nil {
 		t.Fatal(err)
 	}
+	if events := w.events.Events(authn.EventRotated); len(events) != 1 || events[0].Subject != "worker" || events[0].Reason != "updated" {
+		t.Errorf("events %+v", events)
+	}
 	theirs.Name = "too late"
 	if err := w.UpdateClient(t.Context(), theirs); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("too late: %v", err)
@@ -300,6 +303,11 @@ func TestUpdateClient(t *testing.T) {
 	other.AuthMethod = tokenserver.SecretPost
 	if err := w.UpdateClient(t.Context(), other); err == nil || authn.AsError(err).Status != 400 {
 		t.Errorf("another method: %v", err)
+	}
+	other = read()
+	other.Name = "a\nb"
+	if err := w.UpdateClient(t.Context(), other); err == nil || authn.AsError(err).Status != 400 {
+		t.Errorf("another name: %v", err)
 	}
 	key, next := newSigner("k1"), newSigner("k2")
 	s, _ := w.create(tokenserver.Client{ID: "signer", AuthMethod: tokenserver.PrivateKeyJWT, JWKS: jwks(key)})
@@ -353,9 +361,9 @@ func TestInvalidClients(t *testing.T) {
 	}
 	s, _ := w.create(tokenserver.Client{ID: "signer", AuthMethod: tokenserver.PrivateKeyJWT, JWKS: jwks(key)})
 	for name, f := range map[string]func() error{
-		"negative grace": func() error { _, err := w.RotateSecret(t.Context(), "there", -1); return err },
-		"31 days":        func() error { _, err := w.RotateSecret(t.Context(), "there", 31*24*time.Hour); return err },
-		"no secret":      func() error { _, err := w.RotateSecret(t.Context(), s.ID, time.Hour); return err },
+		"negative grace":   func() error { _, err := w.RotateSecret(t.Context(), "there", -1); return err },
+		"30 days and more": func() error { _, err := w.RotateSecret(t.Context(), "there", 30*24*time.Hour+1); return err },
+		"no secret":        func() error { _, err := w.RotateSecret(t.Context(), s.ID, time.Hour); return err },
 	} {
 		if err := f(); err == nil || authn.AsError(err).Status != 400 {
 			t.Errorf("%s: %v", name, err)
@@ -373,13 +381,51 @@ func TestInvalidClients(t *testing.T) {
 			}
 		}
 	}
+	if events := w.events.Events(authn.EventOutage); len(events) > 0 {
+		t.Errorf("a mistake of the host's is an outage: %+v", events)
+	}
+}
+
+// O13: what a Client and a call may be at most, they may be.
+func TestLargestClients(t *testing.T) {
+	w := newWorld(t, func(cfg *tokenserver.Config, icfg *jwtauth.IssuerConfig) {
+		icfg.Audience = []string{orders, bills}
+	})
+	long, key := strings.Repeat("x", 255), newSigner("k1")
+	lists := []string{"~", "!", strings.Repeat("x", 64<<10-2-len(orders)-len(bills))}
+	for _, c := range []tokenserver.Client{
+		{ID: long, Name: long, Scopes: lists, Audience: []string{orders}, Serves: []string{bills}},
+		{AuthMethod: tokenserver.PrivateKeyJWT, JWKS: append(jwks(key), bytes.Repeat([]byte(" "), 64<<10-len(jwks(key)))...)},
+		{AuthMethod: tokenserver.TLSClientAuth, CertSubject: "CN=" + strings.Repeat("x", 1021)},
+	} {
+		if _, _, err := w.CreateClient(t.Context(), c); err != nil {
+			t.Errorf("%.40q %s: %v", c.ID, c.AuthMethod, authn.AsError(err).Err)
+		}
+	}
+	if _, err := w.RotateSecret(t.Context(), long, 30*24*time.Hour); err != nil {
+		t.Errorf("a grace of 30 days: %v", err)
+	}
+}
+
+// O13: a store that is down while clients are managed is 503, whatever it says, and an
+// event that has its words.
+func TestManagementWithoutAStore(t *testing.T) {
+	w := newWorld(t, nil)
 	w.st.fail("all")
 	for name, f := range map[string]func() error{
 		"CreateClient": func() error { _, _, err := w.CreateClient(t.Context(), tokenserver.Client{}); return err },
 		"Client":       func() error { _, err := w.Client(t.Context(), "there"); return err },
+		"Clients":      func() error { _, _, err := w.Clients(t.Context(), store.Page{}); return err },
 	} {
-		if err := f(); err == nil || authn.AsError(err).Status != 503 || !errors.Is(err, errDown) {
-			t.Errorf("%s: %v", name, err)
+		for _, w.st.err = range []error{errDown, &authn.Error{Status: 500, Code: "internal", Err: errDown}} {
+			told := len(w.events.Events())
+			if err := f(); err == nil || authn.AsError(err).Status != 503 || !errors.Is(err, errDown) {
+				t.Errorf("%s: %v", name, err)
+			}
+			events := w.events.Events()[told:]
+			if len(events) != 1 || events[0].Kind != authn.EventOutage || events[0].Method != "client" || !errors.Is(events[0].Err, errDown) {
+				t.Errorf("%s: events %+v", name, events)
+			}
 		}
 	}
 }

@@ -51,6 +51,9 @@ func TestMetadata(t *testing.T) {
 			"revocation_endpoint_auth_signing_alg_values_supported": algorithms,
 			"tls_client_certificate_bound_access_tokens":            true,
 		}
+		if h := resp.Header; h.Get("Cache-Control") != "public, max-age=3600" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", tt.issuer, h)
+		}
 		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %d %v %v", tt.issuer, resp.StatusCode, resp.Header, got)
 		}
@@ -107,14 +110,19 @@ func TestNewRefuses(t *testing.T) {
 		{nil, issuer, tokenserver.Config{}, "a store"},
 		{st, nil, tokenserver.Config{}, "an Issuer"},
 		{st, without, tokenserver.Config{}, "revoked"},
-		{st, issuer, tokenserver.Config{TTL: time.Millisecond}, "Config.TTL"},
+		{st, issuer, tokenserver.Config{TTL: time.Second - 1}, "Config.TTL"},
 		{st, issuer, tokenserver.Config{TTL: -time.Hour}, "Config.TTL"},
-		{st, issuer, tokenserver.Config{TTL: 1000 * time.Hour}, "MaxTokenAge"},
+		{st, issuer, tokenserver.Config{TTL: issuer.MaxTTL() + 1}, "MaxTokenAge"},
 		{st, issuer, tokenserver.Config{SecretTTL: -1}, "Config.SecretTTL"},
 		{st, issuer, tokenserver.Config{BindTokens: true}, "Config.BindTokens"},
 	} {
 		if _, err := tokenserver.New(tt.st, tt.issuer, tt.cfg); err == nil || !strings.HasPrefix(err.Error(), "authn/tokenserver: ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v, want %s", tt.cfg, err, tt.want)
+		}
+	}
+	for _, ttl := range []time.Duration{time.Second, issuer.MaxTTL()} {
+		if _, err := tokenserver.New(st, issuer, tokenserver.Config{TTL: ttl}); err != nil {
+			t.Errorf("TTL %s: %v", ttl, err)
 		}
 	}
 }

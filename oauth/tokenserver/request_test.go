@@ -3,6 +3,7 @@ package tokenserver_test
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,6 +54,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"an unknown one", body + "&x=1", nil, 0},
 		{"twice by escapes", body + "&sc%6fpe=a&scope=b", nil, 400},
 		{"semicolon", body + ";scope=a", nil, 400},
+		{"semicolon first", body + "&;scope=a", nil, 400},
 		{"half an escape", body + "&scope=%4", nil, 400},
 		{"no escape", body + "&scope=%zz", nil, 400},
 		{"not UTF-8", body + "&scope=%ff", nil, 400},
@@ -82,6 +84,20 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
+// O11: the length that a client announces decides nothing: what it sends is read, and
+// no room is made for what it only says.
+func TestAnnouncedLength(t *testing.T) {
+	w := newWorld(t, nil)
+	_, secret := w.create(tokenserver.Client{ID: "worker"})
+	for _, announced := range []int64{-1, 0, 1, 64<<10 + 1, math.MaxInt64} {
+		set := func(r *http.Request) {
+			basic("worker", secret)(r)
+			r.ContentLength = announced
+		}
+		w.do("/token", set, "grant_type", "client_credentials", "pad", strings.Repeat("x", 2000)).is(t, fmt.Sprint(announced), 200, "")
+	}
+}
+
 // many are n parameters of different names.
 func many(n int) string {
 	var b strings.Builder
@@ -107,6 +123,10 @@ func TestAuthorizationHeader(t *testing.T) {
 		return func(r *http.Request) { r.Header["Authorization"] = values }
 	}
 	escaped := "%61.b%7Ec%5Fd%2De"
+	w.do("/token", with("Digest "+good[6:]), "grant_type", "client_credentials").is(t, "another scheme", 401, "invalid_client")
+	if w.reason() != "unknown scheme" {
+		t.Errorf("another scheme: reason %q", w.reason())
+	}
 	for _, tt := range []struct {
 		name       string
 		set        func(r *http.Request)

@@ -3,6 +3,7 @@ package tokenserver_test
 import (
 	"context"
 	"crypto/x509/pkix"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -110,6 +111,24 @@ func TestScopeAndResourceNarrow(t *testing.T) {
 		c := claims(t, a.text("access_token"), 1)
 		if a.text("scope") != tt.scope || c["scope"] != tt.scope || !slices.Equal(sorted(c["aud"]), tt.aud) {
 			t.Errorf("%s: scope %q and %q, aud %v", tt.name, a.text("scope"), c["scope"], c["aud"])
+		}
+	}
+}
+
+// O12: a thousand scopes are read, and one more is malformed; that is no scope at all,
+// and not the client's own.
+func TestManyScopes(t *testing.T) {
+	w := newWorld(t, nil)
+	_, secret := w.create(tokenserver.Client{ID: "worker"})
+	scopes := make([]string, 1001)
+	for i := range scopes {
+		scopes[i] = fmt.Sprint("s", i)
+	}
+	for n, reason := range map[int]string{1000: "scope", 1001: "malformed scope"} {
+		w.ask("worker", secret, "scope", strings.Join(scopes[:n], " ")).is(t, fmt.Sprint(n), 400, "invalid_scope")
+		events := w.events.Events(authn.EventRefused)
+		if last := events[len(events)-1]; last.Reason != reason || (last.Err != nil) != (n == 1001) {
+			t.Errorf("%d scopes: %+v", n, last)
 		}
 	}
 }
