@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,93 @@ func TestAssertionIsVerifiedByTheClientsKeys(t *testing.T) {
 	}
 }
 
+// O11: what a client sends says one thing to every reader, has all that RFC 7523
+// §3 wants, and is no other kind of token.
+func TestParseAssertion(t *testing.T) {
+	const header = `{"alg":"ES256","kid":"k1","typ":"JWT"}`
+	claims := fmt.Sprintf(`{"iss":"worker","sub":"worker","aud":"%s","exp":%d,"jti":"id-1"}`, assertionAud, assertionEnd)
+	of := func(header, claims string) string {
+		return encode(header) + "." + encode(claims) + "." + encode("signature")
+	}
+	swapped := func(old, replacement string) string {
+		return of(strings.Replace(header, old, replacement, 1), strings.Replace(claims, old, replacement, 1))
+	}
+	both := func(id string) string { return of(header, strings.ReplaceAll(claims, "worker", id)) }
+	good := of(header, claims)
+	long := good + strings.Repeat("A", 8192-len(good))
+	for name, tt := range map[string]struct{ raw, want string }{
+		"typ JWT":                       {good, ""},
+		"typ of its own":                {swapped(`"JWT"`, `"client-authentication+jwt"`), ""},
+		"no typ":                        {swapped(`,"typ":"JWT"`, ``), ""},
+		"8192 bytes":                    {long, ""},
+		"8193 bytes":                    {long + "A", "too long"},
+		"nothing":                       {"", "not three segments"},
+		"two segments":                  {"a.b", "not three segments"},
+		"four segments":                 {good + ".x", "not three segments"},
+		"a header that is no base64url": {"*" + good, "not base64url"},
+		"a header that is no JSON":      {of(`{`, claims), "not one strict JSON object"},
+		"a header that has crit":        {swapped(`{"alg"`, `{"crit":["x"],"alg"`), "crit: not supported"},
+		"an access token":               {swapped(`"JWT"`, `"at+jwt"`), "wrong type"},
+		"half a login":                  {swapped(`"JWT"`, `"pending+jwt"`), "wrong type"},
+		"another kind":                  {swapped(`"JWT"`, `"dpop+jwt"`), "wrong type"},
+		"claims that are no base64url":  {encode(header) + ".*." + encode("signature"), "not base64url"},
+		"claims that are no JSON":       {of(header, `{`), "not one strict JSON object"},
+		"claims with one in two cases":  {swapped(`"jti"`, `"JTI"`), "JTI: in another case"},
+		"no iss":                        {swapped(`"iss":"worker",`, ``), "no iss"},
+		"no sub":                        {swapped(`"sub":"worker",`, ``), "no sub"},
+		"no aud":                        {swapped(`"aud":"`+assertionAud+`",`, ``), "no aud"},
+		"no exp":                        {swapped(fmt.Sprintf(`"exp":%d,`, assertionEnd), ``), "no exp"},
+		"no jti":                        {swapped(`,"jti":"id-1"`, ``), "no jti"},
+		"iss is not sub":                {swapped(`"sub":"worker"`, `"sub":"Worker"`), "iss is not sub"},
+		"a client of 255 bytes":         {both(strings.Repeat("x", 255)), ""},
+		"a client of 256 bytes":         {both(strings.Repeat("x", 256)), "1 to 255 bytes"},
+		"a client with NUL":             {both(`a\u0000`), "1 to 255 bytes"},
+		"a jti of 255 bytes":            {swapped("id-1", strings.Repeat("x", 255)), ""},
+		"a jti of 256 bytes":            {swapped("id-1", strings.Repeat("x", 256)), "1 to 255 bytes"},
+		"a jti with a line end":         {swapped("id-1", `a\n`), "1 to 255 bytes"},
+	} {
+		a, err := jwtauth.ParseAssertion(tt.raw)
+		if tt.want == "" && (err != nil || a.ClientID == "" || a.ID == "") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tt.want != "" && (err == nil || a != nil || !strings.HasPrefix(err.Error(), "authn/jwtauth: assertion: ") || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q in it", name, err, tt.want)
+		}
+	}
+}
+
+// O11: an assertion is for us alone, and the client's clock may be 30 s ahead.
+func TestAssertionIsForUsAndNow(t *testing.T) {
+	const now = assertionEnd - 60
+	set := authn.Must(jwtauth.ParseJWKS([]byte(assertionSet)))
+	for _, tt := range []struct {
+		name   string
+		claim  string
+		value  any
+		reason string // "" is good
+	}{
+		{"one audience in a list", "aud", []string{assertionAud}, ""},
+		{"two audiences", "aud", []string{assertionAud, "https://other.example"}, "wrong audience"},
+		{"no audience", "aud", []string{}, "wrong audience"},
+		{"nbf long ago", "nbf", 1, ""},
+		{"nbf as far ahead as it may be", "nbf", now + 30, ""},
+		{"nbf further ahead", "nbf", now + 31, "not yet valid"},
+		{"iat long ago", "iat", 1, ""},
+		{"iat as far ahead as it may be", "iat", now + 30, ""},
+		{"iat further ahead", "iat", now + 31, "issued in the future"},
+	} {
+		claims := jwt.MapClaims{"iss": "worker", "sub": "worker", "aud": assertionAud, "exp": assertionEnd, "jti": "id-1"}
+		claims[tt.claim] = tt.value
+		tok := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
+		tok.Header["kid"] = "k1"
+		a := authn.Must(jwtauth.ParseAssertion(authn.Must(tok.SignedString(assertionKey))))
+		err := a.Verify(t.Context(), set, []string{assertionAud}, time.Unix(now, 0))
+		if e := authn.AsError(err); e == nil && tt.reason != "" || e != nil && (e.Reason != tt.reason || e.Status != 401 || e.Code != "invalid_client") {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.reason)
+		}
+	}
+}
+
 type failingKeys struct{}
 
 func (failingKeys) VerificationKey(context.Context, string) (jwtauth.Key, error) {
@@ -112,7 +200,8 @@ func TestParseJWKSRefuses(t *testing.T) {
 		"for encrypting": {`{"keys":[` + k1 + `,` + strings.Replace(k2, `{`, `{"use":"enc",`, 1) + `]}`, `"use"`},
 		"private":        {`{"keys":[` + k1 + `,` + strings.Replace(k2, `{`, `{"d":"AA",`, 1) + `]}`, "private"},
 		"symmetric":      {`{"keys":[` + k1 + `,{"kty":"oct","k":"AAAA"}]}`, "symmetric"},
-		"too long":       {assertionSet + strings.Repeat(" ", 1<<20), "more than"},
+		"1 MiB":          {assertionSet + strings.Repeat(" ", 1<<20-len(assertionSet)), ""},
+		"too long":       {assertionSet + strings.Repeat(" ", 1<<20+1-len(assertionSet)), "more than"},
 	} {
 		_, err := jwtauth.ParseJWKS([]byte(tt.set))
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.HasPrefix(err.Error(), "authn/jwtauth: ") || !strings.Contains(err.Error(), tt.want)) {

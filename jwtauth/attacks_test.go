@@ -383,6 +383,7 @@ func headerAttacks() []attack {
 		{"twice inside", "J2", "", headed(`"x":{"y":1,"y":1}`), badHeader},
 		{"a member that nobody knows, a control", "RFC 7515 §4.3", "", headed(`"x":1,"y":{"x":["x"]}`), ""},
 		{"Crit alone", "J2: exact-case names", "", headed(`"Crit":["exp"]`), badHeader},
+		{"Zip alone", "J2: exact-case names", "", headed(`"Zip":"DEF"`), badHeader},
 		{"B64 alone", "J2: exact-case names", "", headed(`"B64":false`), badHeader},
 		{"trailing data", "RFC 7515 §4", "", func(d *draft) { d.header += "{}" }, badHeader},
 		{"trailing comma", "RFC 8259 §4", "", func(d *draft) { d.header = d.header[:len(d.header)-1] + ",}" }, badHeader},

@@ -54,6 +54,8 @@ func claimAttacks() []attack {
 		{"roles null", "RFC 9068 §2.2.3.1", "", headedClaim(`"roles":null`), badClaims},
 		{"sid number", "J20", "", headedClaim(`"sid":1`), badClaims},
 		{"amr object", "RFC 8176", "", headedClaim(`"amr":{}`), badClaims},
+		{"amr_times number", "OIDC Core §2", "", headedClaim(`"amr_times":1`), badClaims},
+		{"amr_times of strings", "OIDC Core §2", "", headedClaim(`"amr_times":["1"]`), badClaims},
 		{"auth_time string", "OIDC Core §2", "", headedClaim(`"auth_time":"1"`), badClaims},
 
 		{"sub twice", "RFC 7519 §4", "", headedClaim(`"sub":"root"`), badClaims},
@@ -64,6 +66,7 @@ func claimAttacks() []attack {
 		{"unknown twice, Kelvin sign", "encoding/json folds it", "", headedClaim(`"k":1,"K":2`), badClaims},
 		{"twice, deep inside", "J6", "", headedClaim(`"x":[{"y":{"z":1,"Z":2}}]`), badClaims},
 		{"NBF alone", "J6: encoding/json reads nbf", "", headedClaim(`"NBF":99999999999`), badClaims},
+		{"Aud alone", "J6: encoding/json reads aud", "", swapped(`"aud"`, `"Aud"`), badClaims},
 		{"Cnf alone", "J6: encoding/json reads cnf", "", headedClaim(`"Cnf":{"jkt":"x"}`), badClaims},
 		{"Roles alone", "J6: encoding/json reads roles", "", headedClaim(`"Roles":["admin"]`), badClaims},
 

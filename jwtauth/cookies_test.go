@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -99,6 +100,37 @@ func TestCookieThatIsTooLarge(t *testing.T) {
 			t.Errorf("a cookie of %d bytes", len(c))
 		}
 	}
+}
+
+// J10: a cookie has at most 4096 bytes, all of it counted, and ends with its token,
+// also one that this issuer did not make; what has ended is taken away.
+func TestCookieOfATokenThatTheHostHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newIssuerWorld(t, issuerWithCookies)
+		set := func(n int, left time.Duration) (string, error) {
+			rec := httptest.NewRecorder()
+			err := w.issuer.SetCookies(rec, jwtauth.TokenSet{Access: authn.NewSecret(strings.Repeat("x", n)), ExpiresAt: time.Now().Add(left)})
+			return strings.Join(rec.Header()["Set-Cookie"], "\n"), err
+		}
+		got, err := set(1, time.Hour)
+		access, _, _ := strings.Cut(got, "\n")
+		if err != nil || access != "__Host-access=x; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		most := 4096 - len(access) + 1
+		if _, err := set(most, time.Hour); err != nil {
+			t.Error(err)
+		}
+		got, err = set(most+1, time.Hour)
+		if issuerWant(t, "a byte more", err, 500, "internal", ""); got != "" {
+			t.Errorf("it is set all the same: %q", got)
+		}
+		for _, left := range []time.Duration{0, -time.Hour} {
+			if got, err := set(1, left); err != nil || !strings.HasPrefix(got, "__Host-access=; Path=/; Max-Age=0;") {
+				t.Errorf("%v left: %q, %v", left, got, err)
+			}
+		}
+	})
 }
 
 // J10: without Cookies there are none.

@@ -1,10 +1,12 @@
 package jwtauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -120,6 +122,39 @@ func TestEvents(t *testing.T) {
 	}
 	if sid := issuerClaims(t, set)["sid"].(string); !strings.Contains(log, sid) {
 		t.Error("the log does not say which login it was")
+	}
+}
+
+// C11, J12: a login that is refused is an event about who it would have been; where
+// ctx does not say who asks, the request does.
+func TestRefusedLoginsAreEvents(t *testing.T) {
+	w := newIssuerWorld(t, nil)
+	r := httptest.NewRequest(http.MethodPost, "/login", nil)
+	known := authn.WithClient(issuerCtx, authn.NewClient(issuerAddr))
+	for _, tt := range []struct {
+		ctx  context.Context
+		r    *http.Request
+		addr string
+	}{{issuerCtx, r, "192.0.2.1"}, {known, r, "203.0.113.7"}, {known, nil, "203.0.113.7"}, {issuerCtx, nil, "invalid IP"}} {
+		before := len(w.events.Events())
+		_, err := w.issuer.Issue(tt.ctx, jwtauth.Grant{Identity: w.ada(), Scopes: []string{"admin"}, Request: tt.r})
+		issuerWant(t, "Issue", err, 400, "invalid_scope", "")
+		if _, err := w.issuer.Issue(tt.ctx, jwtauth.Grant{Identity: w.ada(), Request: tt.r}); err != nil {
+			t.Error(err)
+		}
+		events := w.events.Events()[before:]
+		if len(events) != 2 || events[0].Kind != authn.EventRefused || events[0].Reason != "scope" || events[1].Kind != authn.EventCreated {
+			t.Fatalf("events %+v", events)
+		}
+		for _, e := range events {
+			if e.Subject != "ada" || e.SubjectKind != authn.KindUser || e.Addr.String() != tt.addr {
+				t.Errorf("event %+v, want one from %s", e, tt.addr)
+			}
+		}
+	}
+	issuerServe(w.issuer.RefreshHandler(), issuerForm("refresh_token="+w.login().Refresh.Reveal()))
+	if e := w.events.Events(authn.EventRefreshed); len(e) != 1 || e[0].Addr.String() != "192.0.2.1" {
+		t.Errorf("events %+v", e)
 	}
 }
 

@@ -2,6 +2,7 @@ package jwtauth_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -158,6 +159,17 @@ func TestRefreshHandler(t *testing.T) {
 			body := "refresh_token=" + s + "&x="
 			return issuerForm(body + strings.Repeat("y", 16<<10-len(body)+1))
 		}, 400, "invalid_request", false, ""},
+		{"larger body, and a cookie", func(s string) *http.Request {
+			return issuerForm("x="+strings.Repeat("y", 16<<10), "Cookie", cookie(s))
+		}, 400, "invalid_request", false, ""},
+		{"no content type, and a cookie", func(s string) *http.Request {
+			return issuerPost("", "scope=orders%3Aread", "Cookie", cookie(s))
+		}, 400, "invalid_request", false, ""},
+		{"bad escape, and a cookie", func(s string) *http.Request {
+			return issuerForm("scope=%zz", "Cookie", cookie(s))
+		}, 400, "invalid_request", false, ""},
+		{"NUL in a parameter, and a cookie", func(s string) *http.Request { return issuerForm("x=%00", "Cookie", cookie(s)) }, 400, "invalid_request", false, ""},
+		{"invalid UTF-8, and a cookie", func(s string) *http.Request { return issuerForm("x=%ff", "Cookie", cookie(s)) }, 400, "invalid_request", false, ""},
 		{"another grant_type", func(s string) *http.Request { return issuerForm("grant_type=password&refresh_token=" + s) }, 400, "unsupported_grant_type", false, ""},
 		{"grant_type in another case", func(s string) *http.Request { return issuerForm("grant_type=Refresh_Token&refresh_token=" + s) }, 400, "unsupported_grant_type", false, ""},
 		{"another client", func(s string) *http.Request { return issuerForm("client_id=app&refresh_token=" + s) }, 400, "invalid_grant", false, ""},
@@ -165,8 +177,8 @@ func TestRefreshHandler(t *testing.T) {
 		{"foreign scope", func(s string) *http.Request { return issuerForm("scope=admin&refresh_token=" + s) }, 400, "invalid_scope", false, ""},
 		{"long client", func(s string) *http.Request {
 			return issuerForm("client_id=" + strings.Repeat("x", 300) + "&refresh_token=" + s)
-		}, 400, "", false, ""},
-		{"newline in the client", func(s string) *http.Request { return issuerForm("client_id=a%0Ab&refresh_token=" + s) }, 400, "", false, ""},
+		}, 400, "invalid_request", false, ""},
+		{"newline in the client", func(s string) *http.Request { return issuerForm("client_id=a%0Ab&refresh_token=" + s) }, 400, "invalid_request", false, ""},
 		{"two Authorizations", func(s string) *http.Request {
 			return issuerForm("refresh_token="+s, "Authorization", "Bearer a.b.c", "Authorization", "Basic x")
 		}, 400, "invalid_request", false, ""},
@@ -335,6 +347,17 @@ func TestWriteTokens(t *testing.T) {
 	}
 }
 
+// J23: a client that is gone is the caller's to notice.
+func TestWriteTokensToAClientThatIsGone(t *testing.T) {
+	if err := jwtauth.WriteTokens(gone{httptest.NewRecorder()}, newIssuerWorld(t, nil).issue()); !errors.Is(err, errIssuerDown) {
+		t.Errorf("%v", err)
+	}
+}
+
+type gone struct{ http.ResponseWriter }
+
+func (gone) Write([]byte) (int, error) { return 0, errIssuerDown }
+
 // J26: logging out ends the login and its access tokens and takes the cookies
 // away; it may be repeated, and by whatever the client has left.
 func TestLogout(t *testing.T) {
@@ -419,15 +442,40 @@ func TestLogoutOfAnAccessToken(t *testing.T) {
 	}
 }
 
+// J24, J26: a login that the store has forgotten is at its end: to revoke it or to
+// log out of it is no error.
+func TestEndOfAForgottenLogin(t *testing.T) {
+	w := newIssuerWorld(t, issuerWithCookies)
+	p := strings.Split(w.login().Refresh.Reveal(), ".")
+	token := issuerMAC(t, w.kc, "refresh", p[3], strings.Join([]string{p[0], strings.Repeat("A", 22), "1", p[3]}, "."))
+	rec := issuerServe(w.issuer.LogoutHandler(), issuerPost("", "", "Cookie", "__Secure-refresh="+token))
+	if rec.Code != 204 || len(rec.Header()["Set-Cookie"]) != 2 {
+		t.Errorf("%d %v", rec.Code, rec.Header())
+	}
+	if err := w.issuer.RevokeToken(issuerCtx, token, ""); err != nil {
+		t.Error(err)
+	}
+	if n := len(w.events.Events(authn.EventLogout, authn.EventRevoked, authn.EventOutage)); n != 0 {
+		t.Errorf("%d events", n)
+	}
+}
+
 // J26: a store that is down is 503, and the cookies stay: they are needed to
 // try again.
 func TestLogoutStoreDown(t *testing.T) {
+	refresh := func(set jwtauth.TokenSet) string { return "__Secure-refresh=" + set.Refresh.Reveal() }
+	access := func(set jwtauth.TokenSet) string { return "__Host-access=" + set.Access.Reveal() }
+	logoutStoreDown(t, refresh)
+	logoutStoreDown(t, access)
+	logoutStoreDown(t, func(set jwtauth.TokenSet) string { return refresh(set) + "; " + access(set) })
+}
+
+func logoutStoreDown(t *testing.T, cookies func(set jwtauth.TokenSet) string) {
+	t.Helper()
 	for n := 1; ; n++ {
 		w := newIssuerWorld(t, issuerWithCookies)
 		set := w.login()
-		logout := func() *http.Request {
-			return issuerPost("", "", "Cookie", "__Secure-refresh="+set.Refresh.Reveal()+"; __Host-access="+set.Access.Reveal())
-		}
+		logout := func() *http.Request { return issuerPost("", "", "Cookie", cookies(set)) }
 		w.st.reset(n, false)
 		rec := issuerServe(w.issuer.LogoutHandler(), logout())
 		if len(w.st.called()) < n {
@@ -455,16 +503,29 @@ func TestLogoutCrossSite(t *testing.T) {
 	w := newIssuerWorld(t, issuerWithCookies)
 	set := w.login()
 	both := "__Secure-refresh=" + set.Refresh.Reveal() + "; __Host-access=" + set.Access.Reveal()
-	for name, r := range map[string]*http.Request{
-		"cookies":                        issuerPost("", "", "Cookie", both, "Sec-Fetch-Site", "cross-site"),
-		"cookies, and a form":            issuerForm("x=y", "Cookie", both, "Sec-Fetch-Site", "cross-site"),
-		"a form with a token":            issuerForm("refresh_token=x", "Cookie", both, "Sec-Fetch-Site", "cross-site"),
-		"a form, SameSite kept cookies":  issuerForm("refresh_token=x", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"),
-		"nothing, SameSite kept cookies": issuerForm("", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"),
+	refresh, access, _ := strings.Cut(both, "; ")
+	for _, tt := range []struct {
+		name   string
+		r      *http.Request
+		status int
+	}{
+		{"cookies", issuerPost("", "", "Cookie", both), 403},
+		{"the refresh cookie", issuerPost("", "", "Cookie", refresh), 403},
+		{"the access cookie", issuerPost("", "", "Cookie", access), 403},
+		{"cookies, and a form", issuerForm("x=y", "Cookie", both), 403},
+		{"a form with a token", issuerForm("refresh_token=x", "Cookie", both), 204},
+		{"a header", issuerPost("", "", "Cookie", both, "Authorization", "Bearer a.b.c"), 204},
+		{"a form, SameSite kept cookies", issuerForm("refresh_token=x", "Origin", "https://evil.example"), 204},
+		{"nothing, SameSite kept cookies", issuerForm("", "Origin", "https://evil.example"), 204},
 	} {
-		rec := issuerServe(w.issuer.LogoutHandler(), r)
-		if rec.Header()["Set-Cookie"] != nil {
-			t.Errorf("%s: %d, and the cookies go: %q", name, rec.Code, rec.Header()["Set-Cookie"])
+		before := len(w.events.Events(authn.EventRefused))
+		tt.r.Header.Set("Sec-Fetch-Site", "cross-site")
+		rec := issuerServe(w.issuer.LogoutHandler(), tt.r)
+		if rec.Header()["Set-Cookie"] != nil || rec.Code != tt.status {
+			t.Errorf("%s: %d, cookies %q", tt.name, rec.Code, rec.Header()["Set-Cookie"])
+		}
+		if refused := len(w.events.Events(authn.EventRefused)) > before; refused != (tt.status == 403) {
+			t.Errorf("%s: an event of a refusal: %v", tt.name, refused)
 		}
 	}
 	if reason := w.alive(set); reason != "" {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -78,6 +79,29 @@ func TestOptionalClaimsAreLeftOut(t *testing.T) {
 	}
 	if !set.Refresh.IsZero() || set.Scopes != nil {
 		t.Errorf("TokenSet %+v", set)
+	}
+	id, err := w.issuer.Verifier().Verify(issuerBearer(set.Access.Reveal()))
+	if err != nil || id.Scopes != nil || id.Roles != nil || id.Factors != nil {
+		t.Errorf("%+v, %v", id, err)
+	}
+}
+
+// J12: a service is its own client, unless the Grant names another (RFC 9068 §2.2).
+func TestServiceIsItsOwnClient(t *testing.T) {
+	w := newIssuerWorld(t, nil)
+	for _, tt := range []struct {
+		kind         authn.Kind
+		client, want string
+	}{
+		{authn.KindClient, "", "ada"},
+		{authn.KindClient, "app", "app"},
+		{authn.KindUser, "", ""},
+		{authn.KindUser, "app", "app"},
+	} {
+		set := w.issue(func(g *jwtauth.Grant) { g.Identity.Kind, g.ClientID = tt.kind, tt.client })
+		if got, _ := issuerClaims(t, set)["client_id"].(string); got != tt.want {
+			t.Errorf("%v by %q: client_id %q, want %q", tt.kind, tt.client, got, tt.want)
+		}
 	}
 }
 
@@ -207,11 +231,15 @@ func TestScopesAndAudienceAreNarrowed(t *testing.T) {
 	_, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: w.ada(), ClientCert: &x509.Certificate{Raw: []byte("cert")}})
 	issuerWant(t, "ClientCert", err, 500, "internal", "")
 	// A scope that would read as two is nobody's, also if an Identity has it.
-	for _, scope := range []string{"a b", "", `a"b`, `a\b`, "a\n", "gr\u00fc\u00df"} {
+	for _, scope := range []string{"a b", "", `a"b`, `a\b`, "a\n", "a\x7f", "gr\u00fc\u00df"} {
 		_, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: &authn.Identity{
 			Subject: "ada", Kind: authn.KindUser, VerifiedAt: w.clock.Now(), Scopes: []string{scope},
 		}})
 		issuerWant(t, fmt.Sprintf("scope %q", scope), err, 400, "invalid_scope", "")
+	}
+	// The first and the last characters of RFC 6749 §3.3, and those beside what is left out.
+	if got := issuerClaims(t, w.issue(issuerBy(func(id *authn.Identity) { id.Scopes = []string{"!#[]~"} })))["scope"]; got != "!#[]~" {
+		t.Errorf("scope %v", got)
 	}
 }
 
@@ -269,6 +297,8 @@ func TestGrantsThatAreRefused(t *testing.T) {
 		{"invalid UTF-8 in the subject", issuerBy(func(id *authn.Identity) { id.Subject = "a\xff" }), 500, "internal"},
 		{"no VerifiedAt", issuerBy(func(id *authn.Identity) { id.VerifiedAt = time.Time{} }), 500, "internal"},
 		{"empty role", issuerBy(func(id *authn.Identity) { id.Roles = []string{""} }), 500, "internal"},
+		{"DEL in a role", issuerBy(func(id *authn.Identity) { id.Roles = []string{"a\x7f"} }), 500, "internal"},
+		{"last control character in a role", issuerBy(func(id *authn.Identity) { id.Roles = []string{"a\x1f"} }), 500, "internal"},
 		{"newline in a role", issuerBy(func(id *authn.Identity) { id.Roles = []string{"a\nb"} }), 500, "internal"},
 		{"long client", func(g *jwtauth.Grant) { g.ClientID = text(256) }, 500, "internal"},
 		{"NUL in the client", func(g *jwtauth.Grant) { g.ClientID = "\x00" }, 500, "internal"},
@@ -341,6 +371,58 @@ func TestTokensThatAreTooLong(t *testing.T) {
 	}
 }
 
+// J12: a token of 8192 bytes is what verifiers take, and none of more is issued.
+func TestLongestToken(t *testing.T) {
+	var claims any
+	w := newIssuerWorld(t, nil)
+	key := authn.Must(jwtauth.HMACKey("k12", jwtauth.HS256, authn.NewSecret(issuerSecret))) // base64 has no 8192 bytes with k1
+	w.ring = authn.Must(jwtauth.NewKeyRing(key))
+	w.issuer = w.instance(issuerSays(&claims))
+	longest := len(w.issue().Access.Reveal())
+	for n := (8192-longest)*3/4 - 20; ; n++ {
+		claims = map[string]string{"a": strings.Repeat("x", n)}
+		set, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: w.ada()})
+		if err != nil {
+			issuerWant(t, "Issue", err, 500, "internal", "")
+			break
+		}
+		longest = len(set.Access.Reveal())
+		if reason := w.alive(set); reason != "" {
+			t.Errorf("%d bytes: %s", longest, reason)
+		}
+	}
+	if longest != 8192 {
+		t.Errorf("the longest has %d bytes", longest)
+	}
+}
+
+// J12: when each factor was proven is said where it is not one time for all.
+func TestTimesOfFactors(t *testing.T) {
+	w := newIssuerWorld(t, nil)
+	for _, tt := range []struct {
+		ago    []time.Duration
+		differ bool
+	}{
+		{[]time.Duration{0}, false},
+		{[]time.Duration{time.Hour, time.Hour}, false},
+		{[]time.Duration{0, time.Second}, true},
+		{[]time.Duration{0, time.Second, 0}, true},
+	} {
+		var want []authn.Factor
+		for i, d := range tt.ago {
+			want = append(want, authn.Factor{Name: fmt.Sprint("f", i), At: w.clock.Now().Add(-d)})
+		}
+		set := w.issue(issuerBy(func(id *authn.Identity) { id.Factors = want }))
+		if _, there := issuerClaims(t, set)["amr_times"]; there != tt.differ {
+			t.Errorf("%v: amr_times: %v", tt.ago, there)
+		}
+		id, err := w.issuer.Verifier().Verify(issuerBearer(set.Access.Reveal()))
+		if err != nil || !slices.EqualFunc(id.Factors, want, func(a, b authn.Factor) bool { return a.Name == b.Name && a.At.Equal(b.At) }) {
+			t.Errorf("%v: %+v, %v", tt.ago, id, err)
+		}
+	}
+}
+
 // J12, J22: an answer of the issuer's is the caller's to change.
 func TestAnswersAreTheCallers(t *testing.T) {
 	w := newIssuerWorld(t, nil)
@@ -384,6 +466,11 @@ func TestSignerIsDown(t *testing.T) {
 			t.Errorf("%v hides its cause", err)
 		}
 	}
+	half := w.ada()
+	half.Pending = []string{"otp"}
+	if set, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: half}); err == nil || authn.AsError(err).Status != 503 || !set.Access.IsZero() {
+		t.Errorf("half a login: %+v, %v", set, err)
+	}
 	_, err = w.issuer.Refresh(issuerCtx, set.Refresh.Reveal(), jwtauth.Grant{})
 	issuerWant(t, "Refresh", err, 503, "unavailable", "")
 	if calls := w.st.called(); slices.Contains(calls, "CreateFamily") || slices.Contains(calls, "AdvanceFamily") {
@@ -391,6 +478,33 @@ func TestSignerIsDown(t *testing.T) {
 	}
 	signer.err = nil
 	w.refresh(set)
+}
+
+// J11, J12, J24, J26: where the ring's store has been down for too long, nothing is
+// issued, and no token is found to be bad: each is an outage.
+func TestKeysAreDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, ring := newIssuerWorld(t, nil), newRingService(t).instance()
+		w.ring = ring.KeyRing
+		w.issuer = w.instance(nil)
+		access := w.issue().Access.Reveal()
+		ring.st.down.Store(true)
+		time.Sleep(5 * time.Minute)
+		for name, issuer := range map[string]*jwtauth.Issuer{"cached": w.issuer, "not cached": w.instance(nil)} {
+			_, err := issuer.Issue(issuerCtx, jwtauth.Grant{Identity: w.ada()})
+			issuerWant(t, name+", Issue", err, 503, "unavailable", "keys")
+			_, err = issuer.Introspect(issuerCtx, access)
+			issuerWant(t, name+", Introspect", err, 503, "unavailable", "keys")
+			issuerWant(t, name+", RevokeToken", issuer.RevokeToken(issuerCtx, access, ""), 503, "unavailable", "keys")
+			if rec := issuerServe(issuer.LogoutHandler(), issuerPost("", "", "Authorization", "Bearer "+access)); rec.Code != 503 {
+				t.Errorf("%s, logout: %d", name, rec.Code)
+			}
+		}
+		if n := len(w.events.Events(authn.EventOutage)); n != 2*3 { // who asks Introspect hears it
+			t.Errorf("%d outages", n)
+		}
+		time.Sleep(time.Minute)
+	})
 }
 
 // issuerBroken is a KMS that may be down.

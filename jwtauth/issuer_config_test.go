@@ -49,6 +49,9 @@ func TestIssuerConfigIsChecked(t *testing.T) {
 	cookies := func(c jwtauth.Cookies) func(a *args) {
 		return func(a *args) { a.cfg.Cookies = &c }
 	}
+	ring := func(age time.Duration) *jwtauth.KeyRing {
+		return authn.Must(jwtauth.OpenKeyRing(memstore.New(memstore.Config{}), authn.GenerateKeychain(), jwtauth.RingConfig{MaxTokenAge: age}))
+	}
 	tests := []struct {
 		name   string
 		change func(a *args)
@@ -56,11 +59,12 @@ func TestIssuerConfigIsChecked(t *testing.T) {
 	}{
 		{"good", func(*args) {}, ""},
 		{"no ring", func(a *args) { a.ring = nil }, "KeyRing"},
-		{"no store", func(a *args) { a.st = nil }, "SkipRevocation"},
-		{"nil pointer as store", func(a *args) { a.st = (*memstore.Store)(nil) }, "SkipRevocation"},
+		{"no store", func(a *args) { a.st = nil }, "NewIssuer needs a store"},
+		{"nil pointer as store", func(a *args) { a.st = (*memstore.Store)(nil) }, "NewIssuer needs a store"},
+		{"nil pointer as store, by name", func(a *args) { a.st, a.cfg.SkipRevocation = (*memstore.Store)(nil), true }, ""},
 		{"no store, by name", func(a *args) { a.st, a.cfg.SkipRevocation = nil, true }, ""},
 		{"no store and no keychain, by name", func(a *args) { a.st, a.kc, a.cfg.SkipRevocation = nil, nil, true }, ""},
-		{"a store and SkipRevocation", func(a *args) { a.cfg.SkipRevocation = true }, "SkipRevocation"},
+		{"a store and SkipRevocation", func(a *args) { a.cfg.SkipRevocation = true }, "IssuerConfig.SkipRevocation contradicts"},
 		{"no keychain", func(a *args) { a.kc = nil }, "keychain"},
 		{"zero keychain", func(a *args) { a.kc = &authn.Keychain{} }, "keychain"},
 		{"no issuer", func(a *args) { a.cfg.Issuer = "" }, "Issuer"},
@@ -72,24 +76,34 @@ func TestIssuerConfigIsChecked(t *testing.T) {
 		{"issuer with a password", func(a *args) { a.cfg.Issuer = "https://me:secret@auth.example" }, "Issuer"},
 		{"issuer with a newline", func(a *args) { a.cfg.Issuer = issuerURL + "\n" }, "Issuer"},
 		{"long issuer", func(a *args) { a.cfg.Issuer = issuerURL + "/" + strings.Repeat("x", 255) }, "Issuer"},
+		{"issuer by http", func(a *args) { a.cfg.Issuer = "http://auth.example" }, "Issuer"},
+		{"issuer by http from this machine", func(a *args) { a.cfg.Issuer = "http://localhost:8080" }, ""},
+		{"issuer of another scheme from this machine", func(a *args) { a.cfg.Issuer = "ftp://localhost" }, "Issuer"},
 		{"issuer with a path", func(a *args) { a.cfg.Issuer = issuerURL + "/eu" }, ""},
-		{"no audience", func(a *args) { a.cfg.Audience = nil }, "Audience"},
-		{"empty list of audiences", func(a *args) { a.cfg.Audience = []string{} }, "Audience"},
+		{"no audience", func(a *args) { a.cfg.Audience = nil }, "Audience is empty"},
+		{"empty list of audiences", func(a *args) { a.cfg.Audience = []string{} }, "Audience is empty"},
 		{"empty audience", func(a *args) { a.cfg.Audience = []string{issuerAPI, ""} }, "Audience"},
 		{"audience with NUL", func(a *args) { a.cfg.Audience = []string{"a\x00"} }, "Audience"},
+		{"AccessTTL of a second", func(a *args) { a.cfg.AccessTTL = time.Second }, ""},
 		{"AccessTTL under a second", func(a *args) { a.cfg.AccessTTL = time.Second - 1 }, "AccessTTL"},
 		{"negative AccessTTL", func(a *args) { a.cfg.AccessTTL = -time.Hour }, "AccessTTL"},
 		{"AccessTTL of a day", func(a *args) { a.cfg.AccessTTL = issuerDay }, ""},
 		{"AccessTTL over a day", func(a *args) { a.cfg.AccessTTL = issuerDay + 1 }, "AccessTTL"},
+		{"AccessTTL of MaxTokenAge", func(a *args) { a.ring = ring(15 * time.Minute) }, ""},
+		{"AccessTTL over MaxTokenAge", func(a *args) { a.ring = ring(15*time.Minute - 1) }, "MaxTokenAge"},
 		{"RefreshIdle under AccessTTL", func(a *args) { a.cfg.RefreshIdle = 15*time.Minute - 1 }, "RefreshIdle"},
 		{"RefreshIdle of AccessTTL", func(a *args) { a.cfg.RefreshIdle = 15 * time.Minute }, ""},
 		{"negative RefreshIdle", func(a *args) { a.cfg.RefreshIdle = -1 }, "RefreshIdle"},
 		{"RefreshAbsolute under RefreshIdle", func(a *args) { a.cfg.RefreshAbsolute = 30*issuerDay - 1 }, "RefreshAbsolute"},
+		{"RefreshAbsolute of RefreshIdle", func(a *args) { a.cfg.RefreshAbsolute = 30 * issuerDay }, ""},
 		{"negative RefreshAbsolute", func(a *args) { a.cfg.RefreshAbsolute = -1 }, "RefreshAbsolute"},
+		{"RefreshAbsolute of 400 days", func(a *args) { a.cfg.RefreshAbsolute = 400 * issuerDay }, ""},
 		{"RefreshAbsolute over 400 days", func(a *args) { a.cfg.RefreshAbsolute = 400*issuerDay + 1 }, "RefreshAbsolute"},
 		{"RefreshGrace of a minute", func(a *args) { a.cfg.RefreshGrace = time.Minute }, ""},
 		{"RefreshGrace over a minute", func(a *args) { a.cfg.RefreshGrace = time.Minute + 1 }, "RefreshGrace"},
 		{"no RefreshGrace", func(a *args) { a.cfg.RefreshGrace = -1 }, ""},
+		{"Leeway of a minute", func(a *args) { a.cfg.Leeway = time.Minute }, ""},
+		{"Leeway over a minute", func(a *args) { a.cfg.Leeway = time.Minute + 1 }, "Leeway"},
 		{"cookies", cookies(jwtauth.Cookies{RefreshPath: "/token/refresh"}), ""},
 		{"cookies with names", cookies(jwtauth.Cookies{Access: "a", Refresh: "r", RefreshPath: "/r"}), ""},
 		{"no RefreshPath", cookies(jwtauth.Cookies{}), "RefreshPath"},
@@ -106,9 +120,11 @@ func TestIssuerConfigIsChecked(t *testing.T) {
 		{"RefreshPath as a URL", cookies(jwtauth.Cookies{RefreshPath: issuerURL + "/token"}), "RefreshPath"},
 		{"one name for both", cookies(jwtauth.Cookies{Access: "x", Refresh: "x", RefreshPath: "/r"}), "Access and Refresh"},
 		{"__Host- for the refresh token", cookies(jwtauth.Cookies{Refresh: "__Host-r", RefreshPath: "/r"}), "__Host-"},
+		{"__Host- alone", cookies(jwtauth.Cookies{Refresh: "__Host-", RefreshPath: "/r"}), "__Host-\", which"},
 		{"__host-, which browsers take for __Host-", cookies(jwtauth.Cookies{Refresh: "__host-r", RefreshPath: "/r"}), "__Host-"},
 		{"a name with a space", cookies(jwtauth.Cookies{Access: "a b", RefreshPath: "/r"}), "name"},
 		{"a name with =", cookies(jwtauth.Cookies{Refresh: "a=b", RefreshPath: "/r"}), "name"},
+		{"a name of 64 bytes", cookies(jwtauth.Cookies{Access: strings.Repeat("a", 64), RefreshPath: "/r"}), ""},
 		{"a long name", cookies(jwtauth.Cookies{Access: strings.Repeat("a", 65), RefreshPath: "/r"}), "name"},
 	}
 	for _, tt := range tests {
@@ -170,6 +186,9 @@ func TestIssuerWithoutStore(t *testing.T) {
 	issuerWant(t, "RevokeToken", issuer.RevokeToken(issuerCtx, set.Access.Reveal(), ""), 500, "internal", "")
 	issuerWant(t, "RevokeFamily", issuer.RevokeFamily(issuerCtx, "ada", "x"), 500, "internal", "")
 	issuerWant(t, "RevokeSubject", issuer.RevokeSubject(issuerCtx, "ada"), 500, "internal", "")
+	if issuer.Revokes() || !w.issuer.Revokes() {
+		t.Errorf("Revokes: %v without a store, %v with one", issuer.Revokes(), w.issuer.Revokes())
+	}
 	if info, err := issuer.Introspect(issuerCtx, set.Access.Reveal()); err != nil || info.Identity.Subject != "ada" {
 		t.Errorf("Introspect: %v", err)
 	}

@@ -91,11 +91,8 @@ func object(s string, i, depth int, f func(name, value string) error) (int, erro
 	}
 }
 
-// array is as object.
+// array is as object; s[i] is its bracket.
 func array(s string, i, depth int, f func(value string) error) (int, error) {
-	if i >= len(s) || s[i] != '[' {
-		return 0, errJSON
-	}
 	if depth > maxDepth {
 		return 0, errJSONSize
 	}

@@ -122,6 +122,7 @@ func TestParseJWKPolicy(t *testing.T) {
 		{"e with a zero in front", rsaVector, public(jwkObject{"e": encoded(0, 1, 0, 1)}), ""},
 		{"e = 1", rsaVector, public(jwkObject{"e": encoded(1)}), "exponent"},
 		{"e even", rsaVector, public(jwkObject{"e": encoded(1, 0, 0)}), "exponent"},
+		{"e of 31 bits", rsaVector, public(jwkObject{"e": encoded(0x7f, 0xff, 0xff, 0xff)}), ""},
 		{"e of 32 bits", rsaVector, public(jwkObject{"e": encoded(0x80, 0, 0, 1)}), "exponent"},
 		{"e of 33 bits", rsaVector, public(jwkObject{"e": encoded(1, 0, 0, 0, 3)}), "exponent"},
 		{"e of 65 bits", rsaVector, public(jwkObject{"e": encoded(1, 0, 0, 0, 0, 0, 0, 0, 3)}), "exponent"},
@@ -207,7 +208,8 @@ func TestParseJWKIsStrictJSON(t *testing.T) {
 		{"unknown twice", strings.Replace(good, "{", `{"a":1,"a":1,`, 1), `"a" is there twice`},
 		{"twice by an escape", strings.Replace(good, "{", `{"\u006bty":"OKP",`, 1), `"kty" is there twice`},
 		{"deep", strings.Replace(good, "{", `{"a":`+strings.Repeat("[", 7000)+strings.Repeat("]", 7000)+",", 1), ""},
-		{"too long", good + strings.Repeat(" ", 16<<10), "16384 are allowed"},
+		{"16 KiB", good + strings.Repeat(" ", 16<<10-len(good)), ""},
+		{"too long", good + strings.Repeat(" ", 16<<10+1-len(good)), "16384 are allowed"},
 		{"empty", "{}", `"kty" is required`},
 	}
 	for _, tt := range tests {

@@ -172,6 +172,7 @@ func TestNewKeyPolicy(t *testing.T) {
 
 		{"not on the curve", jwtauth.ES256, point(big.NewInt(1), big.NewInt(1)), "not a point of P-256"},
 		{"infinity", jwtauth.ES256, point(new(big.Int), new(big.Int)), "not a point of P-256"},
+		{"no y", jwtauth.ES256, point(big.NewInt(1), nil), "not a point of P-256"},
 		{"no coordinates", jwtauth.ES256, point(nil, nil), "not a point of P-256"},
 		{"coordinate of 257 bits", jwtauth.ES256, point(over, big.NewInt(1)), "not a point of P-256"},
 		{"short Ed25519", jwtauth.EdDSA, fake{ed25519.PublicKey(make([]byte, 31))}, "32 bytes"},

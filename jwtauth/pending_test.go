@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/jwtauth"
 )
@@ -219,18 +221,61 @@ func TestOwedDecides(t *testing.T) {
 // J13: a factor without a name is a mistake that must not pass as nothing owed.
 func TestFactorWithoutName(t *testing.T) {
 	w := newIssuerWorld(t, nil)
-	h := authn.Require(w.issuer.Verifier())(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for _, pending := range [][]string{{""}, {"", "otp"}, {"otp", ""}} {
 		set, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: func() *authn.Identity { id := w.ada(); id.Pending = pending; return id }()})
-		if err != nil {
-			issuerWant(t, "Issue", err, 500, "internal", "")
-			continue
+		issuerWant(t, fmt.Sprintf("%q", pending), err, 500, "internal", "")
+		if !set.Access.IsZero() {
+			t.Errorf("pending %q: there is a token", pending)
 		}
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, issuerBearer(set.Access.Reveal()))
-		if rec.Code != 401 {
-			t.Errorf("pending %q: half a login is answered %d", pending, rec.Code)
+	}
+}
+
+// J13: a pending token is of the Identity within it, which owes something.
+func TestPendingTokenHasItsIdentity(t *testing.T) {
+	w := newIssuerWorld(t, issuerOwesOTP)
+	half := w.issue()
+	for _, tt := range []struct {
+		name   string
+		change func(c map[string]any, id *authn.Identity)
+		reason string
+	}{
+		{"as it was", func(map[string]any, *authn.Identity) {}, ""},
+		{"none", func(c map[string]any, _ *authn.Identity) { delete(c, "identity") }, noIdentity},
+		{"an empty one", func(c map[string]any, _ *authn.Identity) { c["identity"] = "" }, noIdentity},
+		{"one that is no JSON", func(c map[string]any, _ *authn.Identity) { c["identity"] = "{" }, noIdentity},
+		{"one that cannot be read to its end", func(c map[string]any, _ *authn.Identity) {
+			c["identity"] = `{"subject":"ada","kind":"user","pending":["otp"],"roles":1}`
+		}, noIdentity},
+		{"another subject in it", func(_ map[string]any, id *authn.Identity) { id.Subject = "bob" }, noIdentity},
+		{"another subject outside", func(c map[string]any, _ *authn.Identity) { c["sub"] = "bob" }, noIdentity},
+		{"it owes nothing", func(_ map[string]any, id *authn.Identity) { id.Pending = nil }, noIdentity},
+	} {
+		c, id := issuerClaims(t, half), &authn.Identity{}
+		if err := json.Unmarshal([]byte(c["identity"].(string)), id); err != nil {
+			t.Fatal(err)
 		}
+		c["identity"] = id
+		tt.change(c, id)
+		if c["identity"] == id {
+			c["identity"] = string(authn.Must(json.Marshal(id)))
+		}
+		tok := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims(c))
+		tok.Header["kid"], tok.Header["typ"] = "k1", "pending+jwt"
+		if got := issuerReason(w.issuer.Verifier(), authn.Must(tok.SignedString([]byte(issuerSecret)))); got != tt.reason {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.reason)
+		}
+	}
+}
+
+// J13: what cannot be written is no half of a login.
+func TestIdentityThatIsNoJSON(t *testing.T) {
+	w := newIssuerWorld(t, issuerOwesOTP)
+	id := w.ada()
+	id.Factors[0].At = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // which RFC 3339 does not have
+	set, err := w.issuer.Issue(issuerCtx, jwtauth.Grant{Identity: id})
+	issuerWant(t, "Issue", err, 500, "internal", "")
+	if !set.Access.IsZero() {
+		t.Error("there is a token")
 	}
 }
 

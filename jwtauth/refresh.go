@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-go/authn"
-	"github.com/gatehouse-go/authn/internal/audit"
 	"github.com/gatehouse-go/authn/store"
 )
 
@@ -78,7 +77,6 @@ func (i *Issuer) refresh(ctx context.Context, rt refreshToken, g *Grant) (set To
 	if err != nil {
 		return set, f, grantError(err)
 	}
-	f.Ref = ref
 	confirm := g.Confirm
 	if f.Confirm != "" && confirmed(f.Confirm, g.ClientCert) {
 		confirm = f.Confirm
@@ -105,10 +103,6 @@ func (i *Issuer) refresh(ctx context.Context, rt refreshToken, g *Grant) (set To
 	}
 	if set, err = i.signAccess(ctx, t); err != nil {
 		return TokenSet{}, f, err
-	}
-	// The next refresh token can only fail here, too, for want of its key.
-	if _, err := rt.encode(i.kc, i.cfg.Issuer); err != nil {
-		return TokenSet{}, f, audit.Outage("keychain", err)
 	}
 	moved, err := i.st.AdvanceFamily(ctx, ref, advance)
 	if err != nil {

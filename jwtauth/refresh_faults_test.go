@@ -104,6 +104,9 @@ func TestStoreFailsAtEachStepOfRevoking(t *testing.T) {
 				if len(w.events.Events(authn.EventRevoked)) != 0 {
 					t.Errorf("%s: an event of what failed", name)
 				}
+				if e := w.events.Events(authn.EventOutage); len(e) != 1 || e[0].Reason != "store" {
+					t.Errorf("%s: outages %+v", name, e)
+				}
 				w.st.reset(0, false)
 				if err := revoke(w, set); err != nil {
 					t.Errorf("%s, again: %v", name, err)

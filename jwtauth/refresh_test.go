@@ -334,11 +334,13 @@ func TestReloadRefuses(t *testing.T) {
 		{"gone", nil, authn.Refused("gone", nil), 400, true},
 		{"forbidden", nil, authn.Forbidden("locked", nil), 400, true},
 		{"no credential", nil, authn.ErrNoCredential, 400, true},
+		{"a limit", nil, &authn.Error{Status: 429, Code: "too_many_requests"}, 429, false},
 		{"outage", nil, errIssuerDown, 503, false},
 		{"outage with an Identity", &authn.Identity{}, errIssuerDown, 503, false},
 		{"500", nil, &authn.Error{Status: 500, Code: "internal"}, 500, false},
 		{"error without status", nil, &authn.Error{}, 500, false},
 		{"nothing", nil, nil, 500, false},
+		{"a role that is none", &authn.Identity{Roles: []string{""}}, nil, 500, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			broken := true
@@ -354,6 +356,9 @@ func TestReloadRefuses(t *testing.T) {
 			_, err := w.issuer.Refresh(issuerCtx, set.Refresh.Reveal(), jwtauth.Grant{})
 			if err == nil || authn.AsError(err).Status != tt.status {
 				t.Errorf("%v, want %d", err, tt.status)
+			}
+			if n := len(w.events.Events(authn.EventOutage)); (n == 1) != (tt.status >= 500) {
+				t.Errorf("%d outages", n)
 			}
 			broken = false
 			if !tt.ends {

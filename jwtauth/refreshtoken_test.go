@@ -223,7 +223,10 @@ func TestAnotherServicesRefreshToken(t *testing.T) {
 func TestAnotherIssuersAudience(t *testing.T) {
 	w := newIssuerWorld(t, nil)
 	other := w.instance(func(cfg *jwtauth.IssuerConfig) { cfg.Audience = []string{issuerDocs} })
-	next, err := other.Refresh(issuerCtx, w.login().Refresh.Reveal(), jwtauth.Grant{})
+	none, set := w.instance(func(cfg *jwtauth.IssuerConfig) { cfg.Audience = []string{"https://third.example"} }), w.login()
+	_, err := none.Refresh(issuerCtx, set.Refresh.Reveal(), jwtauth.Grant{})
+	issuerWant(t, "an issuer for nobody of the login's", err, 400, "invalid_target", "audience")
+	next, err := other.Refresh(issuerCtx, set.Refresh.Reveal(), jwtauth.Grant{})
 	if err != nil {
 		if authn.AsError(err).Status != 400 {
 			t.Error(err)

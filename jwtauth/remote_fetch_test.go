@@ -205,6 +205,7 @@ func TestAnswersThatAreNoSet(t *testing.T) {
 		{"keys null", answer(`{"keys":null}`), "no array"},
 		{"keys an object", answer(`{"keys":` + remoteJWK("a") + `}`), "no array"},
 		{"no keys", answer(remoteSet()), "no key that can be used"},
+		{"one key that cannot be used", answer(remoteSet(`{"kty":"oct","kid":"s","k":"AAAA"}`)), `no key that can be used: "s": a published JWK is symmetric`},
 		{"101 keys", answer(remoteSet(manyJWKs(101)...)), "more than 100 keys"},
 		{"many empty keys", answer(`{"keys":[` + strings.Repeat("0,", 500_000) + `0]}`), "more than 100 keys"},
 	}
@@ -318,6 +319,30 @@ func TestWarningIsBounded(t *testing.T) {
 	got := events.Events()
 	if len(got) != 1 || len(got[0].Err.Error()) > 2000 || !strings.Contains(got[0].Err.Error(), "and 94 more") {
 		t.Errorf("events %v", got)
+	}
+	_, events, err = fetchFrom(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, remoteSet(append(bad[:5:5], remoteJWK("a"))...))
+	}, "a")
+	if got := events.Events(); err != nil || len(got) != 1 || strings.Contains(got[0].Err.Error(), "more") {
+		t.Errorf("five keys: events %v, %v", got, err)
+	}
+}
+
+// J16: a key that is public, and not for signatures, may have the kid of one that is
+// (RFC 7517 §4.5), and what is no key at all burns none.
+func TestUnusableKeysBurnNoKid(t *testing.T) {
+	a := remoteJWK("a")
+	nameless := strings.Replace(a, `"kid":"a",`, "", 1)
+	for _, tt := range []struct{ name, kid, set string }{
+		{"for encryption", "a", remoteSet(a, strings.Replace(a, `{`, `{"use":"enc",`, 1))},
+		{"of an unknown type", "a", remoteSet(`{"kty":"AKP","kid":"a","alg":"ML-DSA-44","pub":"AAAA"}`, a)},
+		{"no object, beside a key without kid", "", remoteSet(nameless, `7`)},
+		{"an empty object, beside a key without kid", "", remoteSet(nameless, `{}`)},
+	} {
+		key, _, err := fetchFrom(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, tt.set) }, tt.kid)
+		if err != nil || key.ID() != tt.kid {
+			t.Errorf("%s: %v, %v", tt.name, key, err)
+		}
 	}
 }
 

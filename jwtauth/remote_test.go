@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -166,7 +167,39 @@ func TestFetchHasAContextOfItsOwn(t *testing.T) {
 		r.want("a", found, 2*time.Second)
 		r.wantFetches(1)
 		r.wantEvents()
+		if r.context().Err() == nil {
+			t.Error("its context lives on")
+		}
 	})
+}
+
+// J17: a fetch leaves no body open, whatever was answered.
+func TestFetchClosesTheBody(t *testing.T) {
+	for _, status := range []int{200, 302, 404} {
+		body := &closing{Reader: strings.NewReader(remoteSet(remoteJWK("a")))}
+		keys, err := jwtauth.NewRemoteKeys("https://idp.example", jwtauth.RemoteConfig{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: body}, nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.VerificationKey(t.Context(), "a"); (err == nil) != (status == 200) {
+			t.Errorf("%d: %v", status, err)
+		}
+		if err := keys.Close(t.Context()); err != nil || !body.closed {
+			t.Errorf("%d: closed: %v, %v", status, body.closed, err)
+		}
+	}
+}
+
+type closing struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
 }
 
 // J17: Close ends a fetch and waits for it; all lookups after it are outages

@@ -136,7 +136,6 @@ func (i *Issuer) endFamily(ctx context.Context, ref store.FamilyRef, may func(*s
 	case err != nil:
 		return false, storeError(err)
 	}
-	f.Ref = ref
 	event := familyEvent(kind, f)
 	event.Reason = "login"
 	i.log.Send(ctx, event)

@@ -1,6 +1,7 @@
 package jwtauth_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -116,21 +117,31 @@ func TestRevokeFamily(t *testing.T) {
 	w := newIssuerWorld(t, nil)
 	set, other := w.login(), w.login()
 	sid := issuerClaims(t, set)["sid"].(string)
-	for _, tt := range []struct{ subject, sid string }{
-		{"bob", sid},
-		{"Ada", sid},
-		{"", sid},
-		{"ada", ""},
-		{"ada", sid + "x"},
-		{"ada", strings.ToUpper(sid)},
-		{"ada", "\x00"},
-		{"ada\x00", sid},
-		{"ada", strings.Repeat("x", 1<<20)},
-		{"ada", strings.Split(set.Refresh.Reveal(), ".")[1]},
+	for _, tt := range []struct {
+		subject, sid string
+		calls        int
+	}{
+		{"bob", sid, 1},
+		{"Ada", sid, 1},
+		{"", sid, 0},
+		{"ada", "", 0},
+		{"ada", sid + "x", 1},
+		{"ada", strings.ToUpper(sid), 1},
+		{"ada", "\x00", 0},
+		{"ada\x00", sid, 0},
+		{"ada", strings.Repeat("x", 1<<20), 0},
+		{"ada", strings.Split(set.Refresh.Reveal(), ".")[1], 1},
 	} {
+		w.st.reset(0, false)
 		if err := w.issuer.RevokeFamily(issuerCtx, tt.subject, tt.sid); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%.20q, %.20q: %v, want ErrNotFound", tt.subject, tt.sid, err)
 		}
+		if calls := w.st.called(); len(calls) != tt.calls {
+			t.Errorf("%.20q, %.20q: calls %v", tt.subject, tt.sid, calls)
+		}
+	}
+	if n := len(w.events.Events(authn.EventOutage, authn.EventRevoked)); n != 0 {
+		t.Errorf("%d events of what was not found", n)
 	}
 	if reason := w.alive(set); reason != "" {
 		t.Errorf("after the near misses: %s", reason)
@@ -148,6 +159,37 @@ func TestRevokeFamily(t *testing.T) {
 		t.Errorf("another login: %q", reason)
 	}
 	w.refresh(other)
+}
+
+// J24: two subjects may have one tag; neither ends the other's login.
+func TestLoginOfAnotherSubjectWithTheSameTag(t *testing.T) {
+	w := newIssuerWorld(t, nil)
+	set := w.login()
+	sid := issuerClaims(t, set)["sid"].(string)
+	tokens := w.st.Tokens
+	w.st.Tokens = oneTag{tokens}
+	if err := w.issuer.RevokeFamily(issuerCtx, "bob", sid); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v, want ErrNotFound", err)
+	}
+	if w.st.Tokens = tokens; w.alive(set) != "" {
+		t.Error(w.alive(set))
+	}
+	if n := len(w.events.Events(authn.EventRevoked)); n != 0 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// oneTag is a store in which bob's tag is ada's.
+type oneTag struct{ store.Tokens }
+
+func (s oneTag) Family(ctx context.Context, ref store.FamilyRef) (store.RefreshFamily, error) {
+	ref.Tag = store.TagOf("ada")
+	return s.Tokens.Family(ctx, ref)
+}
+
+func (s oneTag) RevokeFamily(ctx context.Context, ref store.FamilyRef, now time.Time) error {
+	ref.Tag = store.TagOf("ada")
+	return s.Tokens.RevokeFamily(ctx, ref, now)
 }
 
 // J24: everything of a subject dies at once, and what is proven afterwards

@@ -48,6 +48,52 @@ func TestReadingAgain(t *testing.T) {
 	})
 }
 
+// J14: what was read is good for 5 s, and a kid that was unknown for 1 s, each to the
+// nanosecond.
+func TestWhenTheStoreIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ring := newRingService(t).instance()
+		reads := func(what string, after time.Duration, kid string, want int64) {
+			t.Helper()
+			time.Sleep(after)
+			before := ring.st.lists.Load()
+			ring.knows(kid)
+			if synctest.Wait(); ring.st.lists.Load()-before != want {
+				t.Errorf("%s: %d reads, want %d", what, ring.st.lists.Load()-before, want)
+			}
+		}
+		kid := ring.signing()
+		reads("just within 5 s", 5*time.Second-1, kid, 0)
+		reads("at 5 s", 1, kid, 1)
+		reads("again", 0, kid, 0)
+		reads("an unknown kid", 0, "unknown", 1)
+		reads("just within a second", time.Second-1, "unknown", 0)
+		reads("after a second", 1, "unknown", 1)
+	})
+}
+
+// J14: a store that is down is believed to be for 10 s; then somebody waits for it.
+func TestOutageIsBelievedFor10Seconds(t *testing.T) {
+	for after, waits := range map[time.Duration]time.Duration{10*time.Second - 1: 0, 10 * time.Second: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			ring := newRingService(t).instance()
+			kid := ring.signing()
+			time.Sleep(time.Minute)
+			ring.st.down.Store(true)
+			if !ring.knows(kid) {
+				t.Error("it does not serve")
+			}
+			ring.st.delay.Store(int64(time.Second))
+			time.Sleep(after)
+			start := time.Now()
+			if !ring.knows(kid) || time.Since(start) != waits {
+				t.Errorf("after %v: waited %v, want %v", after, time.Since(start), waits)
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
 // J14: a kid that is unknown is sought in the store, but whatever comes at most
 // once a second; keys that are known do not wait for that.
 func TestUnknownKidsDoNotHammerTheStore(t *testing.T) {
@@ -224,7 +270,8 @@ func TestReadingOutlivesItsFirstCaller(t *testing.T) {
 		ring.st.delay.Store(int64(2 * time.Second))
 		var inTx bool
 		var deadline time.Time
-		look := func(ctx context.Context) { inTx = store.InTx(ctx); deadline, _ = ctx.Deadline() }
+		var reading context.Context
+		look := func(ctx context.Context) { reading, inTx = ctx, store.InTx(ctx); deadline, _ = ctx.Deadline() }
 		ring.st.onList.Store(&look)
 		first, cancel := context.WithCancel(store.MarkTx(t.Context()))
 		start := time.Now()
@@ -245,6 +292,9 @@ func TestReadingOutlivesItsFirstCaller(t *testing.T) {
 		wg.Wait()
 		if n := ring.st.lists.Load(); n != 1 || inTx || !deadline.Equal(start.Add(5*time.Second)) {
 			t.Errorf("%d reads, in a transaction: %v, until %v", n, inTx, deadline.Sub(start))
+		}
+		if synctest.Wait(); reading.Err() == nil {
+			t.Error("its context lives on")
 		}
 	})
 }

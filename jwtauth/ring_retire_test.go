@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,9 @@ func TestRetireTheSigningKey(t *testing.T) {
 		revoked := s.events.Events(authn.EventRevoked)
 		if len(revoked) != 2 || revoked[0].CredentialID != leaked || revoked[0].Reason != "signing key, next is "+next || len(s.records()) != 1 {
 			t.Errorf("events %+v", revoked)
+		}
+		if rec := s.records()[0]; !rec.CreatedAt.Equal(retired) || !rec.SignFrom.Equal(retired) {
+			t.Errorf("its successor is of %v and signs from %v, want %v", rec.CreatedAt, rec.SignFrom, retired)
 		}
 		if err := a.Retire(t.Context(), "nobody"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown kid: %v", err)
@@ -139,6 +143,21 @@ func TestRetireIsAtOnceHereWhateverTheStoreDoes(t *testing.T) {
 			}
 			if jwtauth.RingGeneration(ring.KeyRing) == generation || !ring.knows(kept) {
 				t.Error("the same generation, or more has gone than that key")
+			}
+		})
+	})
+	t.Run("dies, and it was the only one", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ring := newRingService(t).instance()
+			leaked := ring.signing()
+			die := func() { ring.st.down.Store(true) }
+			ring.st.afterWrite.Store(&die)
+			ring.retire(leaked)
+			if _, err := ring.VerificationKey(t.Context(), leaked); err == nil {
+				t.Error("it verifies")
+			}
+			if _, err := jwtauth.RingSigningKey(t.Context(), ring.KeyRing); !isOutage(err) || !strings.Contains(authn.AsError(err).Err.Error(), "no key that signs") {
+				t.Errorf("signing: %v", err)
 			}
 		})
 	})

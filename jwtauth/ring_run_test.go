@@ -2,12 +2,14 @@ package jwtauth_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/jwtauth"
+	"github.com/gatehouse-go/authn/store"
 )
 
 // J14: Run rotates by age, one instance of several, and goes on after errors.
@@ -60,6 +62,38 @@ func TestRunRotates(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	})
+}
+
+// J14: where Run cannot rotate, that is an event, and it tries again after a minute;
+// when it is told to end, that is none.
+func TestRunTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newRingService(t)
+		ring := s.instance(func(cfg *jwtauth.RingConfig) { cfg.RotateEvery = 2 * time.Hour })
+		ring.signing()
+		time.Sleep(2 * time.Hour)
+		full := store.ErrFull
+		ring.st.addError.Store(&full)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- ring.Run(ctx) }()
+		time.Sleep(time.Minute - 1)
+		if e := s.events.Events(authn.EventOutage); len(e) != 1 || e[0].Reason != "key rotation" || !errors.Is(e[0].Err, full) {
+			t.Errorf("events %+v", e)
+		}
+		ring.st.addError.Store(nil)
+		time.Sleep(time.Nanosecond)
+		if synctest.Wait(); len(s.events.Events(authn.EventRotated)) != 1 {
+			t.Errorf("%d rotations after a minute", len(s.events.Events(authn.EventRotated)))
+		}
+		ring.st.delay.Store(int64(2 * time.Second))
+		time.Sleep(time.Hour + time.Second) // it looks, and waits for the store
+		cancel()
+		if err := <-done; err != nil || len(s.events.Events(authn.EventOutage)) != 1 {
+			t.Errorf("%v, events %+v", err, s.events.Events(authn.EventOutage))
+		}
+		time.Sleep(time.Minute)
 	})
 }
 

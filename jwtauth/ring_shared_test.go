@@ -246,6 +246,9 @@ func TestDamagedRecords(t *testing.T) {
 				if test.signs && (err != nil || key.ID() != kid) || !test.signs && !isOutage(err) {
 					t.Errorf("signing: %v, %v", key, err)
 				}
+				if err != nil && !strings.Contains(authn.AsError(err).Err.Error(), fmt.Sprintf("%q does not open", kid)) {
+					t.Errorf("signing: %v", err)
+				}
 				if got := len(published(t, ring.KeyRing)); got != 1 && test.verifies || got != 0 && !test.verifies {
 					t.Errorf("%d keys are published", got)
 				}
@@ -264,19 +267,39 @@ func TestDamagedRecords(t *testing.T) {
 
 // J14: a record that was mended counts without a restart.
 func TestMendedRecordOpens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	for name, damage := range map[string]func(k *store.SigningKey){
+		"sealed":    func(k *store.SigningKey) { k.Sealed = nil },
+		"algorithm": func(k *store.SigningKey) { k.Algorithm = "ES384" },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newRingService(t)
+			kid := s.instance().signing()
+			ring := s.instance()
+			intact := ring.st.SigningKeys
+			ring.st.SigningKeys = s.damaged(damage)
+			if _, err := jwtauth.RingSigningKey(t.Context(), ring.KeyRing); !isOutage(err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			ring.st.SigningKeys = intact
+			time.Sleep(10 * time.Second)
+			if got := ring.signing(); got != kid {
+				t.Errorf("%s: %q signs", name, got)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // the public half, for who cannot open the private one
 		s := newRingService(t)
 		kid := s.instance().signing()
-		ring := s.instance()
-		intact := ring.st.SigningKeys
-		ring.st.SigningKeys = s.damaged(func(k *store.SigningKey) { k.Sealed = nil })
-		if _, err := jwtauth.RingSigningKey(t.Context(), ring.KeyRing); !isOutage(err) {
-			t.Error(err)
+		stranger := s.instanceWith(authn.GenerateKeychain())
+		intact := stranger.st.SigningKeys
+		stranger.st.SigningKeys = s.damaged(func(k *store.SigningKey) { k.Public = []byte("{") })
+		if stranger.knows(kid) {
+			t.Error("it verifies")
 		}
-		ring.st.SigningKeys = intact
+		stranger.st.SigningKeys = intact
 		time.Sleep(10 * time.Second)
-		if got := ring.signing(); got != kid {
-			t.Errorf("%q signs", got)
+		if !stranger.knows(kid) {
+			t.Error("it does not verify")
 		}
 	})
 }

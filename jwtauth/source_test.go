@@ -107,6 +107,16 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// J10: two tokens are ambiguous for a Verifier alone, too, as in a FirstOf.
+func TestTwoTokensAreAmbiguous(t *testing.T) {
+	s := newCookieService(t)
+	good := "Bearer " + goodDraft(jwtauth.HS256).token()
+	_, err := s.Verify(asked("GET", "Authorization", good, "Authorization", good))
+	if e := authn.AsError(err); e == nil || e.Status != 400 || e.Reason != "two tokens" {
+		t.Errorf("%v", err)
+	}
+}
+
 // C3, J10: a dead cookie is as good as none, whatever it died of: the 401 is the
 // bare one, Optional goes on, and so does FirstOf.
 func TestStaleCookieIsAbsent(t *testing.T) {

@@ -72,7 +72,8 @@ func (c *verifiedCache) keep(raw string, digest store.Digest, t *Token, now time
 	if c.tokens == nil || len(raw) > maxKept || t.key.Algorithm().symmetric() {
 		return
 	}
-	if !c.used.Swap(true) || digest == (store.Digest{}) {
+	c.used.Store(true)
+	if digest == (store.Digest{}) { // nothing was ever kept
 		digest = digestOf(raw)
 	}
 	t.shared = true

@@ -2,6 +2,7 @@ package jwtauth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"sync"
@@ -18,12 +19,17 @@ type swapping struct {
 	ring atomic.Pointer[jwtauth.KeyRing]
 	down atomic.Bool
 	n    atomic.Int64
+
+	empty atomic.Bool // it answers a zero Key
 }
 
 func (s *swapping) VerificationKey(ctx context.Context, kid string) (jwtauth.Key, error) {
 	s.n.Add(1)
 	if s.down.Load() {
 		return jwtauth.Key{}, errDown
+	}
+	if s.empty.Load() {
+		return jwtauth.Key{}, nil
 	}
 	return s.ring.Load().VerificationKey(ctx, kid)
 }
@@ -130,6 +136,16 @@ func TestCacheIsTiedToTheKey(t *testing.T) {
 	source.ring.Store(authn.Must(jwtauth.NewKeyRing(keyOf("ES256", jwtauth.RS256))))
 	s.wantRefused(t, token, wrongAlgorithm)
 	source.ring.Store(ringOf())
+	rs256 := goodDraft(jwtauth.RS256).token()
+	s.wantGood(t, rs256)
+	source.ring.Store(authn.Must(jwtauth.NewKeyRing(keyOf("RS256", jwtauth.PS256)))) // the same RSA key
+	s.wantRefused(t, rs256, wrongAlgorithm)
+	source.ring.Store(ringOf())
+	source.empty.Store(true)
+	if _, err := s.verify(token); authn.AsError(err) == nil || authn.AsError(err).Status != 503 {
+		t.Errorf("a zero Key: %v", err)
+	}
+	source.empty.Store(false)
 	source.down.Store(true)
 	_, err := s.verify(token)
 	if e := authn.AsError(err); e == nil || e.Status != 503 || !errors.Is(err, errDown) {
@@ -147,6 +163,33 @@ func TestCacheForgetsTheOnlyKey(t *testing.T) {
 	s.wantGood(t, token)
 	source.ring.Store(ringOf(jwtauth.ES256, jwtauth.EdDSA))
 	s.wantRefused(t, token, unknownKey)
+}
+
+// J29: tokens of up to 4 KiB are kept, to the byte.
+func TestLongTokensAreNotKept(t *testing.T) {
+	for length, want := range map[int]int64{4096: 1, 4097: 2} {
+		s, _, parsed := newCached(t, nil)
+		token := padded(goodDraft(jwtauth.EdDSA), length)
+		for range 2 {
+			s.wantGood(t, token)
+		}
+		if len(token) != length || parsed.Load() != want {
+			t.Errorf("%d bytes: parsed %d times", len(token), parsed.Load())
+		}
+	}
+}
+
+// padded is the token of d with spaces, which has n bytes and a signature of 64.
+func padded(d *draft, n int) string {
+	size := base64.RawURLEncoding.EncodedLen
+	for i := range 3 * n {
+		h, p := i%3, i/3
+		if size(len(d.header)+h)+size(len(d.payload)+p)+len("..")+size(64) == n {
+			d.header, d.payload = d.header+strings.Repeat(" ", h), d.payload+strings.Repeat(" ", p)
+			break
+		}
+	}
+	return d.token()
 }
 
 // J29: one verifier's cache is not another's.

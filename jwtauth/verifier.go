@@ -89,7 +89,6 @@ var _ interface {
 // Verifier of its own. rev is asked on every request, in one round trip: it is
 // the store that the issuer revokes in. A nil rev needs SkipRevocation.
 func NewVerifier(rev store.Revocations, cfg VerifierConfig) (*Verifier, error) {
-	cfg.Trust = slices.Clone(cfg.Trust)
 	if err := cfg.check(isNil(rev)); err != nil {
 		return nil, fmt.Errorf("authn/jwtauth: %w", err)
 	}

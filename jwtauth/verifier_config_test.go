@@ -43,6 +43,10 @@ func TestVerifierConfigErrors(t *testing.T) {
 		{"no Keys", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Keys = nil }, "Trust.Keys"},
 		{"nil *KeyRing", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Keys = nilRing }, "Trust.Keys"},
 		{"empty KeyRing", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Keys = &jwtauth.KeyRing{} }, "Trust.Keys"},
+		{"empty RemoteKeys", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Keys = &jwtauth.RemoteKeys{} }, "Trust.Keys"},
+		{"RemoteKeys", &spy{}, func(cfg *jwtauth.VerifierConfig) {
+			cfg.Trust[0].Keys = authn.Must(jwtauth.NewRemoteKeys("https://idp.example", jwtauth.RemoteConfig{}))
+		}, ""},
 		{"algorithm none", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Algorithms = []jwtauth.Algorithm{"none"} }, "Trust.Algorithms"},
 		{"algorithm in lower case", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Algorithms = []jwtauth.Algorithm{"es256"} }, "Trust.Algorithms"},
 		{"algorithm empty", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Algorithms = []jwtauth.Algorithm{""} }, "Trust.Algorithms"},
@@ -59,6 +63,8 @@ func TestVerifierConfigErrors(t *testing.T) {
 		{"MaxLength 64 KiB", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.MaxLength = 64 << 10 }, ""},
 		{"MaxLength over 64 KiB", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.MaxLength = 64<<10 + 1 }, "MaxLength"},
 		{"MaxLifetime negative", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.MaxLifetime = -1 }, "MaxLifetime"},
+		{"MaxLifetime of a second", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.MaxLifetime = time.Second }, ""},
+		{"MaxLifetime under a second", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.MaxLifetime = time.Second - 1 }, "MaxLifetime"},
 		{"Leeway 60 s", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Leeway = time.Minute }, ""},
 		{"Leeway over 60 s", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Leeway = time.Minute + 1 }, "Leeway"},
 		{"Leeway negative", &spy{}, func(cfg *jwtauth.VerifierConfig) { cfg.Leeway = -1 }, "Leeway"},

@@ -145,6 +145,7 @@ func TestMapAnswers(t *testing.T) {
 		{"no subject", user(""), nil, 401, noIdentity},
 		{"a long subject", user(string(make([]byte, 256))), nil, 401, noIdentity},
 		{"NUL", user("a\x00b"), nil, 401, noIdentity},
+		{"NUL in front", user("\x00"), nil, 401, noIdentity},
 		{"any error", user("x"), errors.New("who?"), 401, noIdentity},
 		{"an outage that is not told", nil, errDown, 401, noIdentity},
 		{"an *authn.Error", nil, gone, 403, "blocked"},
@@ -189,6 +190,11 @@ func TestErrorsOfMapAreShared(t *testing.T) {
 	wg.Wait()
 	if n := len(s.events.Events(authn.EventRefused)); n != 8 || gone.Reported {
 		t.Errorf("%d events, reported %v", n, gone.Reported)
+	}
+	gone.Reported = true // by whom the host had it from: this request was not
+	s = newService(t, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Map, cfg.OnEvent = mapTo(nil, gone), nil })
+	if _, err := s.verify(goodDraft(jwtauth.HS256).token()); authn.AsError(err) == nil || authn.AsError(err).Reported {
+		t.Errorf("no Guard would report it: %v", err)
 	}
 }
 
