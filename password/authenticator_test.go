@@ -91,6 +91,11 @@ func TestWrongIsOneAnswer(t *testing.T) {
 			if e := authn.AsError(err); e.Reason != c.reason || !e.Reported {
 				t.Errorf("reason %q, reported %t; want %q", e.Reason, e.Reported, c.reason)
 			}
+			subject, known := strings.CutPrefix(c.reserved, "reserve:")
+			refused := h.events.Events(authn.EventRefused)
+			if e := refused[len(refused)-1]; known && e.Subject != subject || !known && e.Subject != "" || e.Reason != c.reason {
+				t.Errorf("event %+v", e)
+			}
 			w := httptest.NewRecorder()
 			authn.WriteError(w, nil, err)
 			answer := w.Result().Status + w.Body.String()
@@ -101,6 +106,9 @@ func TestWrongIsOneAnswer(t *testing.T) {
 				t.Errorf("answer %s, another was %s", answer, first)
 			}
 		})
+	}
+	if events := h.events.Events(authn.EventWarning); len(events) != 1 || events[0].Subject != "eve" || events[0].Reason != "damaged hash" || events[0].Err == nil {
+		t.Errorf("events %+v, want one of the damaged hash", events)
 	}
 }
 
@@ -143,8 +151,17 @@ func TestOutageIsNoWrongPassword(t *testing.T) {
 	if _, err := h.Authenticate(post(), "ada@example.com", adasPassword); authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, errServer) {
 		t.Errorf("users down: %v", err)
 	}
+	if _, err := h.Confirm(post(), "ada", adasPassword); authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, errServer) {
+		t.Errorf("users down: Confirm: %v", err)
+	}
+	if _, err := h.Change(post(), "ada", adasPassword, newPassword, about); authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, errServer) {
+		t.Errorf("users down: Change: %v", err)
+	}
 	if got := h.attempts.said(); got != "" {
 		t.Errorf("users down: attempts %s", got)
+	}
+	if events := h.events.Events(authn.EventOutage); len(events) != 3 {
+		t.Errorf("users down: events %+v", events)
 	}
 	h.users.reads.Store(false)
 
@@ -156,11 +173,13 @@ func TestOutageIsNoWrongPassword(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Authenticate(post().WithContext(ctx), "ada@example.com", adasPassword); err == nil || errors.Is(err, password.ErrWrong) {
-		t.Errorf("cancelled: %v", err)
-	}
-	if got := h.attempts.said(); got != "reserve:ada cancelled" {
-		t.Errorf("cancelled: attempts %s", got)
+	for name, reserved := range map[string]string{"ada@example.com": "reserve:ada", "nobody": "reserve(nobody)"} {
+		if _, err := h.Authenticate(post().WithContext(ctx), name, adasPassword); err == nil || errors.Is(err, password.ErrWrong) {
+			t.Errorf("cancelled, %s: %v", name, err)
+		}
+		if got := h.attempts.said(); got != reserved+" cancelled" {
+			t.Errorf("cancelled, %s: attempts %s", name, got)
+		}
 	}
 }
 
@@ -178,6 +197,11 @@ func TestRehash(t *testing.T) {
 		if got := h.hash(t, "bob"); !strings.HasPrefix(got, "$argon2id$") {
 			t.Errorf("hash %.12s was not renewed", got)
 		}
+	}
+
+	h.add(t, "zoe", "zoe", hash)
+	if _, err := h.Confirm(post(), "zoe", "tall ships at noon"); err != nil || !strings.HasPrefix(h.hash(t, "zoe"), "$argon2id$") {
+		t.Errorf("Confirm renews no hash: %v", err)
 	}
 
 	h.add(t, "eve", "eve", hash)
@@ -202,6 +226,9 @@ func TestRehash(t *testing.T) {
 	}
 	if h.hash(t, "eve") != changed {
 		t.Error("renewing a hash overwrote a password that was changed meanwhile")
+	}
+	if events := h.events.Events(authn.EventWarning); len(events) != 1 {
+		t.Errorf("events %+v: who was quicker is none", events)
 	}
 }
 
@@ -236,6 +263,11 @@ func TestUnknownNamesAreHashedInEvents(t *testing.T) {
 	}
 	if e := events[0]; e.Name == "" || strings.Contains(e.Name, "hunter2") || e.Name != events[1].Name || e.Name == events[2].Name || e.Subject != "" || !e.Addr.IsValid() {
 		t.Errorf("events %+v", events)
+	}
+	other := newHouse(t, nil) // another process
+	_, _ = other.Authenticate(post(), "hunter2hunter2", "nope")
+	if e := other.events.Events(authn.EventRefused); len(e) != 1 || e[0].Name == events[0].Name {
+		t.Errorf("events %+v: a list of passwords would find the name", e)
 	}
 }
 
@@ -272,7 +304,9 @@ func TestARowBesideErrNotFoundIsNobody(t *testing.T) {
 func TestNormalName(t *testing.T) {
 	for typed, want := range map[string]string{
 		" Ada@Example.com\t": "ada@example.com", "ZOE\u0308": "zo\u00eb", "\u212a": "k", "A\u030a": "\u00e5",
-		"": "", " ": "", "\x00": "", "\xff": "", strings.Repeat("x", 256): "",
+		"": "", " ": "", "\x00": "", "\xff": "",
+		strings.Repeat("x", 255): strings.Repeat("x", 255), strings.Repeat("x", 256): "",
+		strings.Repeat(" ", 1021) + "ada": "ada", strings.Repeat(" ", 1022) + "ada": "", // which is not even trimmed
 	} {
 		got, ok := password.NormalName(typed)
 		if ok != (want != "") || ok && got != want {
@@ -325,6 +359,15 @@ func (a strictly) Succeeded(ctx context.Context) error { a.s.say("succeeded"); r
 
 func (a strictly) Cancelled(ctx context.Context) error { a.s.say("cancelled"); return ctx.Err() }
 
+// ungrateful are attempts that cannot be given back.
+type ungrateful struct{ attempts }
+
+func (u *ungrateful) Reserve(*http.Request, string, string) (authn.Attempt, error) { return u, nil }
+
+func (*ungrateful) Succeeded(context.Context) error { return errServer }
+
+func (*ungrateful) Cancelled(context.Context) error { return errServer }
+
 // P7: a client that goes away gets its attempt back all the same, and one that
 // cannot be given back is an event and refuses nobody.
 func TestAttemptsAreGivenBackToWhoHasGone(t *testing.T) {
@@ -334,5 +377,12 @@ func TestAttemptsAreGivenBackToWhoHasGone(t *testing.T) {
 	_, _ = a.Authenticate(post().WithContext(ctx), "ada@example.com", adasPassword)
 	if events := h.events.Events(authn.EventWarning); len(events) > 0 {
 		t.Errorf("events %+v", events)
+	}
+	a = authn.Must(password.New(h.users, &ungrateful{}, password.Config{Hasher: quick, SkipRevoke: true, OnEvent: h.events.OnEvent}))
+	if _, err := a.Authenticate(post(), "ada@example.com", adasPassword); err != nil {
+		t.Errorf("who is right is refused: %v", err)
+	}
+	if events := h.events.Events(authn.EventWarning); len(events) != 1 || events[0].Subject != "ada" || !errors.Is(events[0].Err, errServer) {
+		t.Errorf("events %+v, want one of the attempt", events)
 	}
 }

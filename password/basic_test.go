@@ -142,6 +142,18 @@ func TestBasicCache(t *testing.T) {
 			}
 			h.add(t, "ada", "ada@other.example", hash)
 		}, newPassword, false, password.ErrWrong},
+		{"renamed back", func() {
+			hash := h.hash(t, "ada")
+			if err := h.users.DeletePassword(t.Context(), "ada"); err != nil {
+				t.Fatal(err)
+			}
+			h.add(t, "ada", "ada@example.com", hash)
+		}, newPassword, true, nil},
+		{"deleted", func() {
+			if err := h.users.DeletePassword(t.Context(), "ada"); err != nil {
+				t.Fatal(err)
+			}
+		}, newPassword, false, password.ErrWrong},
 	} {
 		c.do()
 		if cached, err := verify(c.pw); cached != c.cached || !errors.Is(err, c.want) {

@@ -47,7 +47,7 @@ func BreachFile(path string) (BreachList, error) {
 }
 
 type breachFile struct {
-	file io.ReaderAt
+	file *os.File
 	size int64
 }
 
@@ -55,7 +55,7 @@ var errNotSorted = errors.New("the file is not sorted by hash")
 
 // check looks at both ends and at places between them.
 func (f *breachFile) check() error {
-	info, err := f.file.(*os.File).Stat()
+	info, err := f.file.Stat()
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ type breachLine struct {
 	start, end int64
 }
 
-// line reads the line that begins at offset. io.EOF: none does.
+// line reads the line that begins at offset, which is in the file.
 func (f *breachFile) line(offset int64) (breachLine, error) {
 	var buf [maxBreachLine]byte
 	text, err := f.read(buf[:], offset)
@@ -146,15 +146,10 @@ func (f *breachFile) lineAfter(offset int64) (breachLine, error) {
 	return f.parse(text[skip:], offset+skip)
 }
 
-// read fills buf as far as the file goes. io.EOF: it does not go so far.
+// read fills buf as far as the file goes, which is beyond offset. io.EOF: the
+// file was cut since it was opened.
 func (f *breachFile) read(buf []byte, offset int64) ([]byte, error) {
-	n, err := f.file.ReadAt(buf[:max(min(int64(len(buf)), f.size-offset), 0)], offset)
-	if errors.Is(err, io.EOF) && n > 0 {
-		err = nil
-	}
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
+	n, err := f.file.ReadAt(buf[:min(int64(len(buf)), f.size-offset)], offset)
 	return buf[:n], err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,6 +143,8 @@ func TestBreachFileRefusesOtherFiles(t *testing.T) {
 		"cut after a colon":   lines[0] + "\r\n" + lines[1][:41],
 		"CR alone":            strings.Join(lines, "\r") + "\r",
 		"empty lines":         strings.Join(lines, "\n\n"),
+		"other lines at last": half(0, 5000) + strings.Repeat(strings.Repeat("x", 50)+"\n", 3),
+		"a long line inside":  half(0, 2500) + strings.Repeat("A", 10_000) + "\n" + half(2500, 5000),
 	} {
 		if list, err := breachFile(t, content); err == nil || list != nil || !strings.HasPrefix(err.Error(), "authn/password: BreachFile: ") {
 			t.Errorf("%s: got error %v", name, err)
@@ -199,6 +202,49 @@ func TestBreachFileThatIsBadInsideIsAnOutage(t *testing.T) {
 		}
 		if outages < 150 {
 			t.Errorf("%s, truncated: %d of 300 are outages, want those in what is gone", name, outages)
+		}
+	}
+}
+
+// P10: a file that is no longer sorted, or is cut, is an outage wherever the
+// search meets that: at its first steps, or in the block that it reads at last.
+func TestBreachFileThatChangesIsAnOutage(t *testing.T) {
+	const n, low, high = 20_000, 1000, 19_000
+	for name, c := range map[string]struct {
+		n      int
+		change func(lines []string) []string
+		find   int
+	}{
+		"low ones again":  {n, func(lines []string) []string { return slices.Concat(slices.Repeat(lines[:1], 15_500), lines[15_500:]) }, high},
+		"high ones again": {n, func(lines []string) []string { return slices.Concat(lines[:4500], slices.Repeat(lines[n-1:], n-4500)) }, low},
+		"high ones below": {n, func(lines []string) []string { return slices.Concat(lines[:4500], lines[12_000:16_000], lines[4500:]) }, low},
+		"cut to nothing":  {50, func([]string) []string { return nil }, 0},
+		"cut to half":     {50, func(lines []string) []string { return lines[:25] }, 30},
+		"cut block":       {n, func(lines []string) []string { return lines[:n-5] }, n - 2},
+	} {
+		var lines []string
+		for _, line := range breachLines(c.n) {
+			lines = append(lines, line[:40]+":00007") // of one length
+		}
+		path := filepath.Join(t.TempDir(), "pwned.txt")
+		write := func(lines []string) {
+			t.Helper()
+			if err := os.WriteFile(path, []byte(strings.Join(append(lines, ""), "\n")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(lines)
+		list := authn.Must(password.BreachFile(path))
+		var hash [20]byte
+		if _, err := hex.Decode(hash[:], []byte(lines[c.find][:40])); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := list.Count(t.Context(), hash); err != nil || got != 7 {
+			t.Errorf("%s: before, got %d and error %v", name, got, err)
+		}
+		write(c.change(lines))
+		if got, err := list.Count(t.Context(), hash); err == nil || got != 0 {
+			t.Errorf("%s: got %d and error %v, want an error", name, got, err)
 		}
 	}
 }

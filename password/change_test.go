@@ -379,3 +379,80 @@ func TestResetDuringAThiefsChange(t *testing.T) {
 		t.Errorf("%+v, %v; want ErrConflict: its Login would outlive the owner's reset", id, err)
 	}
 }
+
+// P9: what the host does to its words afterwards changes no Authenticator.
+func TestForbiddenWordsAreCopied(t *testing.T) {
+	words := []string{"tuatara"}
+	h := newHouse(t, func(cfg *password.Config) { cfg.Policy.Forbidden = words })
+	words[0] = "osprey"
+	var weak *password.PolicyError
+	if _, err := h.Prepare(t.Context(), "tuatara-tuataras", about); !errors.As(err, &weak) || codes(weak.Violations) != "similar:forbidden" {
+		t.Errorf("error %v, want similar", err)
+	}
+}
+
+// P10, P6: what ends a request is neither an outage of the list nor a password
+// that is weak.
+func TestPrepareOfARequestThatEnds(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, list := range map[string]*breached{"no list": nil, "list": {}, "list down": {err: errServer}} {
+		h := newHouse(t, func(cfg *password.Config) {
+			if list != nil {
+				cfg.Breached = list
+			}
+		})
+		if hash, err := h.Prepare(ended, newPassword, about); hash != "" || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %q, %v, want that it was cancelled", name, hash, err)
+		}
+		if events := h.events.Events(); len(events) > 0 {
+			t.Errorf("%s: events %+v", name, events)
+		}
+	}
+}
+
+// P3: a new password that is too long for bcrypt is refused as one that is too
+// long.
+func TestPrepareForBcrypt(t *testing.T) {
+	h := newHouse(t, func(cfg *password.Config) {
+		cfg.Hasher = hasherOf(password.HasherConfig{BcryptCost: 4, InsecureParams: true})
+	})
+	long := strings.Repeat("seven kites ", 6) // 72 bytes
+	if hash, err := h.Prepare(t.Context(), long, about); err != nil || !strings.HasPrefix(hash, "$2") {
+		t.Errorf("72 bytes: %.4s, %v", hash, err)
+	}
+	_, err := h.Prepare(t.Context(), long+"!", about)
+	var weak *password.PolicyError
+	if !errors.As(err, &weak) || len(weak.Violations) != 1 || weak.Violations[0].Code != "too_long" || weak.Violations[0].Args["max"] != 72 {
+		t.Errorf("73 bytes: %v, want too_long", err)
+	}
+}
+
+// P9: the name that the host gives counts, also where it is not the one that
+// the user signs in with.
+func TestTheNameOfTheHostIsNoPassword(t *testing.T) {
+	h := newHouse(t, nil)
+	var weak *password.PolicyError
+	if _, err := h.Change(post(), "ada", adasPassword, "Countess-Lovelace", password.About{Name: "Countess Lovelace"}); !errors.As(err, &weak) {
+		t.Errorf("Change: %v, want similar", err)
+	}
+}
+
+// P13: a table that is down while the password is changed is an outage, before
+// it is written, or when it is read again.
+func TestUsersAreDownDuringAChange(t *testing.T) {
+	for name, down := range map[string]func(h *house){
+		"written":    func(h *house) { h.users.writes.Store(true) },
+		"read again": func(h *house) { h.users.reads.Store(true) },
+	} {
+		h := newHouse(t, nil)
+		h.onRevoke = func() error { down(h); return nil }
+		id, err := h.Change(post(), "ada", adasPassword, newPassword, about)
+		if id != nil || authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, errServer) {
+			t.Errorf("%s: %+v, %v, want 503", name, id, err)
+		}
+		if events := h.events.Events(authn.EventOutage); len(events) != 1 || !errors.Is(events[0].Err, errServer) {
+			t.Errorf("%s: events %+v", name, events)
+		}
+	}
+}

@@ -148,7 +148,7 @@ func period(s []rune) int {
 
 // onList reports whether word, folded, is in common.
 func onList(word string) bool {
-	if len(word) < minCommon || len(word) > maxCommon*2 {
+	if len(word) > maxCommon*2 {
 		return false
 	}
 	sum := sha256.Sum256([]byte(spelling.Plain(word)))

@@ -29,7 +29,9 @@ func TestCommonPasswordsAndTheirVariants(t *testing.T) {
 		"several at once": {"P@ssw0rd2024!", "!1DR0WSS4P", "$unshine1", "M0nk3y12"},
 		"reversed":        {"drowssap", "DROWSSAP", "1drowssap", "drowssap1", "yeknom12"},
 		"repeated":        {"passwordpassword", "dragondragon", "Dragon1Dragon1", "monkeymonkeymonkey", strings.Repeat("password", 100), "passwordpassword1"},
-		"a few signs":     {"aaaaaaaaaaaaaaaa", "abababababababab", "123123123123", "1212121212121212!", strings.Repeat("ж", 200), "aB1!aB1!aB1!aB1!"},
+		"a few signs":     {"aaaaaaaaaaaaaaaa", "abababababababab", "123123123123", strings.Repeat("aB1!", 20), "ab1cab1cab1c77", "1212121212121212!", strings.Repeat("ж", 200), "aB1!aB1!aB1!aB1!"},
+		"as long around":  {"love7381", "abdominal738194652", "123456787391", strings.Repeat("abcdefghijklmnopqrstuvwxyz", 2) + "738194652738"},
+		"longer around":   {"abdominal1234567890-="},
 		"runs":            {"abcdefghijklmnop", "ponmlkjihgfedcba", "qwertyuiopasdfgh", "1qaz2wsx3edc4rfv", "0987654321098765", "йцукенгшщзхъфыва", "Qwertyuiop[]1"},
 	} {
 		for _, pw := range pws {
@@ -46,6 +48,8 @@ func TestUncommonPasswordsPass(t *testing.T) {
 		"harbour osprey", "correct horse battery staple", "dragonharbour", "password harbour osprey", "passwordosprey",
 		"dragon738194652", "738194652dragon", "12dragon7381946521", // more than the word around it
 		"vupuqoze", "pqssvord", "passvvort", "ghlaskdh", "abcdeghijkl", "ababcababd", "жвшйцкгз", "81937465",
+		"love73814", "abdominal7381946527", "1234567873915", "7abdominal1234567890-=", // one more
+		strings.Repeat("abcdefghijklmnopqrstuvwxyz", 2) + "7381946527381", // of 65 code points
 		strings.Repeat("password", 100) + "x",
 	} {
 		if isCommon(t, pw) {

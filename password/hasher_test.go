@@ -99,12 +99,14 @@ func TestBadConfigIsRefused(t *testing.T) {
 		"below OWASP":            {params(19<<10-1, 2, 1), "use Argon2Small or more"},
 		"one pass of 19 MiB":     {params(19<<10, 1, 1), "use Argon2Small or more"},
 		"no time":                {params(64<<10, 0, 1), "time"},
+		"no insecure time":       {password.HasherConfig{Argon2: password.Params{MemoryKiB: 64, Threads: 1}, InsecureParams: true}, "time: it is at least 1"},
 		"no threads":             {params(64<<10, 3, 0), "threads"},
 		"65 threads":             {params(64<<10, 3, 65), "threads"},
 		"memory of 8 × threads":  {params(8*64-1, 3, 64), "memory"},
 		"minutes":                {params(64<<10, 65, 4), "memory times time"},
 		"more than the budget":   {params(513<<10, 1, 1), "MemoryMiB"},
 		"no memory":              {password.HasherConfig{MemoryMiB: -1}, "MemoryMiB"},
+		"over 1 TiB":             {password.HasherConfig{MemoryMiB: 1<<20 + 1}, "MemoryMiB"},
 		"memory for half a hash": {password.HasherConfig{MemoryMiB: 63}, "MemoryMiB"},
 		"cost 9":                 {password.HasherConfig{BcryptCost: 9}, "BcryptCost"},
 		"cost 16":                {password.HasherConfig{BcryptCost: 16}, "BcryptCost"},
@@ -123,6 +125,8 @@ func TestBadConfigIsRefused(t *testing.T) {
 		{BcryptCost: 10},
 		{BcryptCost: 15},
 		{MemoryMiB: 64},
+		{MemoryMiB: 1 << 20},
+		{MemoryMiB: 1, Argon2: password.Params{MemoryKiB: 64, Time: 1, Threads: 1}, InsecureParams: true},
 		{Pepper: authn.GenerateKeychain()},
 	} {
 		if _, err := password.NewHasher(cfg); err != nil {
@@ -317,6 +321,9 @@ func TestDummyDoesTheSameWork(t *testing.T) {
 		dead := password.DeadHash(h)
 		if form := regexp.MustCompile(row.form); !form.MatchString(dead) || !form.MatchString(hash(t, h, "a")) {
 			t.Errorf("%s: dummy verifies %q, and Hash makes %q", name, dead, hash(t, h, "a"))
+		}
+		if other := password.DeadHash(newHasher(t, row.cfg)); dead[len(dead)-20:] == other[len(other)-20:] {
+			t.Errorf("%s: dummy verifies %q, and %q elsewhere", name, dead, other)
 		}
 		if v := verify(t, h, dead, "a"); v.OK {
 			t.Errorf("%s: %+v", name, v)

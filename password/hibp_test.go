@@ -61,7 +61,8 @@ func TestHIBPAsksForARange(t *testing.T) {
 		dump := fmt.Sprintln(r.Method, r.URL, r.Header)
 		body, _ := io.ReadAll(r.Body)
 		asked.Store(dump + string(body))
-		if r.Method != "GET" || r.URL.RawQuery != "" || r.Header.Get("Add-Padding") != "true" || r.Header.Get("User-Agent") == "" {
+		if r.Method != "GET" || r.URL.RawQuery != "" || r.Header.Get("Add-Padding") != "true" ||
+			r.Header.Get("Accept") != "text/plain" || r.Header.Get("User-Agent") != "authn-password" {
 			t.Errorf("asked %s", dump)
 		}
 		prefix, _ := strings.CutPrefix(r.URL.Path, "/range/")
@@ -100,6 +101,7 @@ func TestHIBPReadsWhatMirrorsSend(t *testing.T) {
 		"padding of that hash": {suffix + ":7\r\n" + suffix + ":0", 7},
 		"many":                 {suffix + ":4294967296", 4294967296},
 		"not there":            {other, 0},
+		"1 MiB":                {rangeOf(1 << 20), 0},
 		"zero":                 {suffix + ":0\r\n" + other, 0},
 	} {
 		list := hibp(t, func(w http.ResponseWriter, r *http.Request) {
@@ -118,16 +120,14 @@ func TestHIBPReadsWhatMirrorsSend(t *testing.T) {
 	}
 }
 
-// largeRange is a range of over 1 MiB, of which the first 1 MiB and a byte are
-// one, too.
-func largeRange() string {
-	const cut = 1<<20 + 1
+// rangeOf is a range of so many bytes.
+func rangeOf(size int) string {
 	short, long := hashOf("x")[5:]+":1\n", hashOf("x")[5:]+":1000000000\n"
 	body := ""
-	for rest := 0; rest < len(short); rest = (cut - len(body)) % len(long) {
+	for (size-len(body))%len(long) != 0 {
 		body += short
 	}
-	return body + strings.Repeat(long, 1<<15)
+	return body + strings.Repeat(long, (size-len(body))/len(long))
 }
 
 // P10: what is no whole answer of the API is an outage, never "not breached";
@@ -189,7 +189,7 @@ func TestHIBPOutagesAreErrors(t *testing.T) {
 				}
 			}
 		},
-		"over 1 MiB, which the limit would cut in a count": text(largeRange()),
+		"over 1 MiB": text(rangeOf(1<<20 + 1)),
 		"a bomb": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
@@ -210,6 +210,10 @@ func TestHIBPOutagesAreErrors(t *testing.T) {
 		}
 		if !strings.HasPrefix(err.Error(), "authn/password: HIBP: ") || strings.Contains(err.Error(), hashOf("password")[:5]) {
 			t.Errorf("%s: got error %v", name, err)
+		}
+		if code, _, _ := strings.Cut(name, " to"); len(code) == 3 && code[0] < 'A' && !strings.Contains(err.Error(), "status "+code) ||
+			name == "over 1 MiB" && !strings.Contains(err.Error(), "1048576 bytes") {
+			t.Errorf("%s: got error %v, which does not say what is wrong", name, err)
 		}
 		if e := authn.AsError(err); e.Status != 503 {
 			t.Errorf("%s: it answers %d, want 503", name, e.Status)
@@ -293,6 +297,7 @@ func TestHIBPConfig(t *testing.T) {
 		"http://127.0.0.1:8080":             "asked http://127.0.0.1:8080/range/5BAA6",
 		"http://[::1]:8080":                 "asked http://[::1]:8080/range/5BAA6",
 		"http://localhost":                  "asked http://localhost/range/5BAA6",
+		"http://LOCALHOST":                  "asked http://LOCALHOST/range/5BAA6",
 	} {
 		list, err := password.HIBP(password.HIBPConfig{BaseURL: url, Transport: transport})
 		if err != nil {
@@ -304,7 +309,7 @@ func TestHIBPConfig(t *testing.T) {
 		}
 	}
 	for _, url := range []string{
-		"http://hibp.example", "http://localhost.example", "ftp://localhost", "hibp.example", "/range", "https://", "https:///range", ":",
+		"http://hibp.example", "http://192.0.2.1", "http://localhost.example", "ftp://localhost", "hibp.example", "/range", "https://", "https:///range", ":",
 		"https://user:word@hibp.example", "https://hibp.example?key=word", "https://hibp.example/#", "https://hibp.example/?", "https://hibp.example/%zz",
 	} {
 		if _, err := password.HIBP(password.HIBPConfig{BaseURL: url}); err == nil || !strings.HasPrefix(err.Error(), "authn/password: HIBPConfig.BaseURL ") || strings.Contains(err.Error(), "word@") {
@@ -316,3 +321,28 @@ func TestHIBPConfig(t *testing.T) {
 type roundTripper func(r *http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// closing is a body that says when it is closed.
+type closing struct {
+	io.Reader
+	closed int
+}
+
+func (c *closing) Close() error {
+	c.closed++
+	return nil
+}
+
+// P10: an answer leaves no connection open, whatever it is.
+func TestHIBPClosesAnswers(t *testing.T) {
+	for _, status := range []int{200, 429} {
+		body := &closing{Reader: strings.NewReader(rangeOf(1000))}
+		list := authn.Must(password.HIBP(password.HIBPConfig{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: body}, nil
+		})}))
+		_, _ = list.Count(t.Context(), sha1.Sum([]byte("password")))
+		if body.closed != 1 {
+			t.Errorf("%d: closed %d times", status, body.closed)
+		}
+	}
+}

@@ -34,8 +34,8 @@ func TestHostileHashesAreRefused(t *testing.T) {
 		"$argon2id$v=19$m=64,t=1,p=1$" + strings.Repeat("A", 86) + "$" + strings.Repeat("A", 86),
 		"$argon2id$v=19$m=64,t=1,p=1$" + strings.Repeat("A", 11) + "$" + strings.Repeat("A", 22),
 		bcrypt, "$2a$15" + bcrypt[6:], "$2y" + bcrypt[3:], "keyid=" + pepper.KeyID() + bcrypt,
-		"pbkdf2_sha256$1" + django, "pbkdf2_sha256$10000000" + django, "$pbkdf2-sha256$10000000" + passlib,
-		"$scrypt$ln=18,r=8,p=16" + scrypt, "$scrypt$r=8,p=1,ln=1" + scrypt,
+		"pbkdf2_sha256$1" + django, "pbkdf2_sha256$1$!bcdefg~" + django[23:], "pbkdf2_sha256$1$" + strings.Repeat("a", 64) + django[23:], "pbkdf2_sha256$10000000" + django, "$pbkdf2-sha256$10000000" + passlib,
+		"$scrypt$ln=18,r=8,p=16" + scrypt, "$scrypt$r=8,p=1,ln=1" + scrypt, "$scrypt$ln=20,r=1,p=1" + scrypt, "$scrypt$ln=1,r=32,p=1" + scrypt,
 		"$bcrypt-sha256$r=15,t=2b,v=2" + wrapped, "$bcrypt-sha256$2a,15" + wrapped,
 	}
 	for _, encoded := range good {
@@ -143,6 +143,7 @@ func TestHostileHashesAreRefused(t *testing.T) {
 		"bcrypt, two keyids":           "keyid=abcdefghkeyid=abcdefgh" + bcrypt,
 		"bcrypt, keyid alone":          "keyid=abcdefgh",
 		"bcrypt, keyid of nothing":     "keyid=",
+		"htpasswd cost 16":             "$2y$16" + bcrypt[6:],
 		"htpasswd with a keyid":        "keyid=abcdefgh$2y" + bcrypt[3:],
 		"bcrypt_sha256, one dollar":    "bcrypt_sha256" + bcrypt,
 		"bcrypt_sha256, a keyid":       "bcrypt_sha256$keyid=abcdefgh" + bcrypt,
@@ -156,6 +157,8 @@ func TestHostileHashesAreRefused(t *testing.T) {
 		"pbkdf2_sha256, key unpadded":  "pbkdf2_sha256$1" + django[:len(django)-1],
 		"pbkdf2_sha256, salt short":    "pbkdf2_sha256$1$p4z4CkX" + django[23:],
 		"pbkdf2_sha256, salt long":     "pbkdf2_sha256$1$" + strings.Repeat("a", 65) + django[23:],
+		"pbkdf2_sha256, salt of words": "pbkdf2_sha256$1$p4z4 kXK" + django[23:],
+		"pbkdf2_sha256, salt and DEL":  "pbkdf2_sha256$1$p4z4CkX\x7f" + django[23:],
 		"pbkdf2_sha256, salt and line": "pbkdf2_sha256$1$p4z4CkXKbBq8XyeuornE3\n" + django[23:],
 		"pbkdf2_sha256, salt of bytes": "pbkdf2_sha256$1$p4z4CkXKbBq8Xyeuorn\xff\xfe" + django[23:],
 		"pbkdf2-sha256, 0 rounds":      "$pbkdf2-sha256$0" + passlib,
@@ -165,8 +168,14 @@ func TestHostileHashesAreRefused(t *testing.T) {
 		"pbkdf2-sha256, key short":     "$pbkdf2-sha256$1" + passlib[:len(passlib)-2],
 		"pbkdf2-sha512, key short":     "$pbkdf2-sha512$1" + passlib,
 		"pbkdf2-sha256, salt short":    "$pbkdf2-sha256$1$AAAA" + passlib[23:],
+		"pbkdf2-sha256, a part more":   "$pbkdf2-sha256$1" + passlib + "$",
+		"pbkdf2-sha256, a part less":   "$pbkdf2-sha256$1" + passlib[:23],
 		"pbkdf2-md5":                   "$pbkdf2-md5$1" + passlib,
 		"scrypt ln 0":                  "$scrypt$ln=0,r=8,p=1" + scrypt,
+		"scrypt r 0":                   "$scrypt$ln=8,r=0,p=1" + scrypt,
+		"scrypt p 0":                   "$scrypt$ln=8,r=8,p=0" + scrypt,
+		"scrypt ln 21":                 "$scrypt$ln=21,r=1,p=1" + scrypt,
+		"scrypt, a part more":          "$scrypt$ln=8,r=8,p=1" + scrypt + "$",
 		"scrypt ln 64":                 "$scrypt$ln=64,r=8,p=1" + scrypt,
 		"scrypt ln is N":               "$scrypt$ln=16384,r=8,p=1" + scrypt,
 		"scrypt over the budget":       "$scrypt$ln=19,r=8,p=1" + scrypt,
@@ -190,12 +199,17 @@ func TestHostileHashesAreRefused(t *testing.T) {
 		"bcrypt-sha256, v 1 cost 16":   "$bcrypt-sha256$2a,16" + wrapped,
 		"bcrypt-sha256, v 1 cost 04":   "$bcrypt-sha256$2a,04" + wrapped,
 		"bcrypt-sha256, salt short":    "$bcrypt-sha256$v=2,t=2b,r=4$" + wrapped[2:],
+		"bcrypt-sha256, a part more":   "$bcrypt-sha256$v=2,t=2b,r=4" + wrapped + "$",
+		"bcrypt-sha256, a part less":   "$bcrypt-sha256$v=2,t=2b,r=4" + wrapped[:23],
 		"bcrypt-sha256, digest long":   "$bcrypt-sha256$v=2,t=2b,r=4" + wrapped + "a",
 	} {
 		if _, err := h.Verify(t.Context(), encoded, "pässword"); !errors.Is(err, password.ErrStored) {
 			t.Errorf("%s: %v, want %v", name, err, password.ErrStored)
 		} else if len(encoded) > 20 && strings.Contains(err.Error(), encoded[len(encoded)-10:]) {
 			t.Errorf("%s: the error quotes the hash: %v", name, err)
+		}
+		if _, _, err := password.Need(h, encoded); !errors.Is(err, password.ErrStored) {
+			t.Errorf("%s: it is refused too late: %v", name, err)
 		}
 		refused++
 	}

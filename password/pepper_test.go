@@ -76,3 +76,19 @@ func TestPepperIsRotated(t *testing.T) {
 		}
 	}
 }
+
+// P2, P11: the id of a pepper is 1 to 8 letters and digits of ASCII.
+func TestIDsOfPeppers(t *testing.T) {
+	h := newHasher(t, password.HasherConfig{})
+	plain := hash(t, newHasher(t, password.HasherConfig{BcryptCost: 4}), "a")
+	for id, good := range map[string]bool{
+		"a": true, "09azAZ": true, "abcdefgh": true, "": false, "abcdefghi": false,
+		"/": false, ":": false, "@": false, "[": false, "`": false, "{": false, "\u00e4": false, "\u0661": false,
+	} {
+		for _, encoded := range []string{argon("m=64,t=1,p=1,keyid=" + id), "keyid=" + id + plain} {
+			if _, _, err := password.Need(h, encoded); good && err != nil || !good && !errors.Is(err, password.ErrStored) {
+				t.Errorf("%s: %v", encoded, err)
+			}
+		}
+	}
+}

@@ -98,6 +98,7 @@ func TestPolicyRefusesWhatIsNoText(t *testing.T) {
 		strings.Repeat("x", 1<<20):   "too_long",
 		"\xff" + long:                "not_text",
 		"harbour-osprey4\x00":        "not_text",
+		"\x00harbour-osprey4":        "not_text",
 		"harbour-osprey\xed\xa0\x80": "not_text", // a surrogate
 		"":                           "too_short",
 	} {
@@ -135,6 +136,9 @@ func TestViolationsAreTyped(t *testing.T) {
 		t.Errorf("JSON is %s, want %s", got, text)
 	}
 
+	if got, want := err.Error(), "authn/password: a new password is refused: too_short, classes, common, similar, similar"; got != want {
+		t.Errorf("the error is %q, want %q", got, want)
+	}
 	e, ok := errors.AsType[*authn.Error](err)
 	if !ok || e.Status != 422 || e.Code != "weak_password" {
 		t.Errorf("it wraps %+v, want a 422 weak_password", e)

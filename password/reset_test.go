@@ -197,8 +197,8 @@ func TestForgotIsBounded(t *testing.T) {
 				tokens = append(tokens, token)
 			}
 		}
-		if len(tokens) != 5 {
-			t.Fatalf("%d mails, want 5", len(tokens))
+		if events := h.events.Events(); len(tokens) != 5 || len(events) > 0 {
+			t.Fatalf("%d mails, want 5; events %+v", len(tokens), events)
 		}
 		if _, err := h.Reset(post(), tokens[0], newPassword, about); err != nil {
 			t.Errorf("the first token: %v", err)
@@ -233,6 +233,12 @@ func TestOneTime(t *testing.T) {
 	if err := h.links.RevokeSubject(t.Context(), "\x00"); err != nil {
 		t.Errorf("nobody: %v", err)
 	}
+	for i := range 6 {
+		token, err := h.links.Issue(t.Context(), link)
+		if i < 5 && err != nil || i == 5 && (!errors.Is(err, store.ErrLimit) || token.Reveal() != "") {
+			t.Errorf("token %d: %v, want ErrLimit after 5", i+1, err)
+		}
+	}
 }
 
 // P12: Forgot's purpose is its own.
@@ -259,9 +265,14 @@ func TestOneTimeRefusesNonsense(t *testing.T) {
 		name string
 		st   store.OneTime
 		ttl  time.Duration
-	}{{"no store", nil, 0}, {"over a day", oneTimeDown{}, 24*time.Hour + 1}, {"seconds", oneTimeDown{}, time.Second}, {"negative", oneTimeDown{}, -time.Hour}} {
+	}{{"no store", nil, 0}, {"over a day", oneTimeDown{}, 24*time.Hour + 1}, {"under a minute", oneTimeDown{}, time.Minute - 1}, {"negative", oneTimeDown{}, -time.Hour}} {
 		if _, err := password.NewOneTime(c.st, password.OneTimeConfig{TTL: c.ttl}); err == nil || !strings.HasPrefix(err.Error(), "authn/password: ") {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	for _, ttl := range []time.Duration{time.Minute, 24 * time.Hour} {
+		if _, err := password.NewOneTime(oneTimeDown{}, password.OneTimeConfig{TTL: ttl}); err != nil {
+			t.Errorf("%s: %v", ttl, err)
 		}
 	}
 	links := authn.Must(password.NewOneTime(oneTimeDown{}, password.OneTimeConfig{}))
@@ -280,8 +291,16 @@ func TestOneTimeRefusesNonsense(t *testing.T) {
 		}
 	}
 	// What could be good is asked for, and the answer is an outage.
-	if _, err := links.Issue(t.Context(), password.Link{Purpose: "magic", Subject: "ada"}); authn.AsError(err).Status != http.StatusServiceUnavailable {
-		t.Errorf("Issue: %v", err)
+	for _, l := range []password.Link{
+		{Purpose: "magic", Subject: "ada"},
+		{Purpose: strings.Repeat("p", 64), Subject: strings.Repeat("x", 255), Bound: strings.Repeat("x", 512)},
+	} {
+		if _, err := links.Issue(t.Context(), l); authn.AsError(err).Status != http.StatusServiceUnavailable {
+			t.Errorf("Issue of %.40q: %v", l, err)
+		}
+	}
+	if _, err := links.Peek(t.Context(), "magic", strings.Repeat("A", 42)+"\n"); !errors.Is(err, password.ErrToken) {
+		t.Errorf("Peek of 31 bytes and a line end: %v", err)
 	}
 	if _, err := links.Peek(t.Context(), "magic", strings.Repeat("A", 43)); authn.AsError(err).Status != http.StatusServiceUnavailable {
 		t.Errorf("Peek: %v", err)
@@ -388,5 +407,98 @@ func TestATokenIsClaimedBeforeItResets(t *testing.T) {
 	h.onRevoke = func() error { return h.links.RevokeSubject(context.Background(), "ada") }
 	if _, err := h.Reset(post(), token, newPassword, about); !errors.Is(err, password.ErrToken) || !h.proves(t, adasPassword) {
 		t.Errorf("%v, want ErrToken and the old password", err)
+	}
+}
+
+// P12: a password that is changed while a token resets it stays as it was
+// changed, and a table that is down then is an outage.
+func TestResetLosesToAnother(t *testing.T) {
+	h := newHouse(t, nil)
+	_, token := forgot(t, h, "ada@example.com")
+	changed := authn.Must(quick.Hash(t.Context(), "what the owner has chosen"))
+	h.users.beforeReplace = func() {
+		h.users.beforeReplace = nil
+		if err := h.users.ReplacePasswordHash(t.Context(), "ada", h.hash(t, "ada"), changed, time.Now()); err != nil {
+			t.Error(err)
+		}
+	}
+	if subject, err := h.Reset(post(), token, newPassword, about); subject != "" || !errors.Is(err, password.ErrToken) {
+		t.Errorf("%q, %v, want ErrToken", subject, err)
+	}
+	if h.hash(t, "ada") != changed {
+		t.Error("the other password was overwritten")
+	}
+
+	_, token = forgot(t, h, "ada@example.com")
+	h.users.writes.Store(true)
+	if subject, err := h.Reset(post(), token, newPassword, about); subject != "" || authn.AsError(err).Status != http.StatusServiceUnavailable {
+		t.Errorf("users down: %q, %v, want 503", subject, err)
+	}
+}
+
+// textOnly is a table that takes no other text for a name, as PostgreSQL does,
+// and has a row for every name that it takes, as some hosts' have.
+type textOnly struct {
+	store.Passwords
+	row store.Password
+	err error
+}
+
+func (u textOnly) PasswordByName(_ context.Context, name string) (store.Password, error) {
+	if _, ok := password.NormalName(name); !ok {
+		return store.Password{}, errServer
+	}
+	return u.row, u.err
+}
+
+// P13: Forgot sends nothing for what is no name, for a user who is disabled, and
+// for nobody, and they are no event; a store that is down is one.
+func TestForgotSendsNobodyAnything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ada := store.Password{Subject: "ada"}
+		for _, c := range []struct {
+			what, name string
+			users      textOnly
+			down       bool // the tokens' store
+			sent       bool
+		}{
+			{"a user", "ada", textOnly{row: ada}, false, true},
+			{"no UTF-8", "\xff", textOnly{row: ada}, false, false},
+			{"NUL", "ada\x00", textOnly{row: ada}, false, false},
+			{"256 bytes", strings.Repeat("x", 256), textOnly{row: ada}, false, false},
+			{"disabled", "ada", textOnly{row: ada, err: store.ErrNotFound}, false, false},
+			{"nobody, without an error", "ada", textOnly{}, false, false},
+			{"tokens down", "ada", textOnly{row: ada}, true, false},
+		} {
+			h := newHouse(t, nil)
+			links := h.links
+			if c.down {
+				links = authn.Must(password.NewOneTime(oneTimeDown{}, password.OneTimeConfig{}))
+			}
+			a := authn.Must(password.New(c.users, h.attempts, password.Config{Hasher: quick, OneTime: links, SkipRevoke: true, OnEvent: h.events.OnEvent}))
+			sent := false
+			err := a.Forgot(post(), c.name, func(context.Context, string, authn.Secret) error { sent = true; return nil })
+			if err != nil || sent != c.sent {
+				t.Errorf("%s: sent %t, %v", c.what, sent, err)
+			}
+			if events := h.events.Events(); c.down != (len(events) == 1) || c.down && !errors.Is(events[0].Err, errServer) {
+				t.Errorf("%s: events %+v", c.what, events)
+			}
+		}
+	})
+}
+
+// P12: a table that is down when a token comes back is an outage, and the token
+// is good still.
+func TestResetWithoutUsersIsAnOutage(t *testing.T) {
+	h := newHouse(t, nil)
+	_, token := forgot(t, h, "ada@example.com")
+	h.users.reads.Store(true)
+	if _, err := h.Reset(post(), token, newPassword, about); authn.AsError(err).Status != http.StatusServiceUnavailable || !errors.Is(err, errServer) {
+		t.Errorf("users down: %v, want 503", err)
+	}
+	h.users.reads.Store(false)
+	if _, err := h.Reset(post(), token, newPassword, about); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

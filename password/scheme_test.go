@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gatehouse-go/authn/password"
 )
@@ -91,4 +93,78 @@ func TestOwnScheme(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		}
 	}
+}
+
+// P2, P4: a stored hash has up to 1024 bytes, whatever the scheme; what the host
+// does to its Schemes afterwards changes no Hasher.
+func TestOwnSchemesAreCopied(t *testing.T) {
+	own := []password.Scheme{&fake{verify: func([]byte) (bool, error) { return true, nil }}}
+	h := newHasher(t, password.HasherConfig{Schemes: own})
+	own[0] = nil
+	if v := verify(t, h, "fake:"+strings.Repeat("x", 1019), "a"); !v.OK {
+		t.Errorf("1024 bytes: %+v", v)
+	}
+	if _, err := h.Verify(t.Context(), "fake:"+strings.Repeat("x", 1020), "a"); !errors.Is(err, password.ErrStored) {
+		t.Errorf("1025 bytes: %v", err)
+	}
+}
+
+// P2, P4: a scheme does the same when a host wraps it in one of its own.
+func TestSchemesWithoutAHasher(t *testing.T) {
+	for _, f := range foreign {
+		for _, s := range all() {
+			if !s.Match(f.encoded) {
+				continue
+			}
+			if s.ID() != f.scheme {
+				t.Errorf("%s is of %s", f.encoded, s.ID())
+			}
+			if kib, err := s.Memory(f.encoded); err != nil || kib < 1 {
+				t.Errorf("%s: %d KiB, %v", f.encoded, kib, err)
+			}
+			if ok, err := s.Verify(f.encoded, []byte("p\u00e4ssword")); err != nil || !ok {
+				t.Errorf("%s: %t, %v", f.encoded, ok, err)
+			}
+			bad := f.encoded + "$"
+			if _, err := s.Memory(bad); !errors.Is(err, password.ErrStored) {
+				t.Errorf("%s: Memory: %v", bad, err)
+			}
+			if ok, err := s.Verify(bad, []byte("p\u00e4ssword")); ok || !errors.Is(err, password.ErrStored) {
+				t.Errorf("%s: Verify: %t, %v", bad, ok, err)
+			}
+		}
+	}
+}
+
+// nap is a Scheme that takes its time, and that no password is right for.
+type nap struct {
+	id string
+	d  time.Duration
+}
+
+func (n nap) ID() string                          { return n.id }
+func (n nap) Match(encoded string) bool           { return strings.HasPrefix(encoded, n.id) }
+func (nap) Memory(string) (int, error)            { return 1, nil }
+func (n nap) Verify(string, []byte) (bool, error) { time.Sleep(n.d); return false, nil }
+
+// P7: a wrong password takes as long as one at the slowest hash that was seen.
+func TestFailuresWaitForTheSlowestScheme(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fast, slow = 100 * time.Millisecond, 300 * time.Millisecond
+		h := newHouse(t, func(cfg *password.Config) {
+			cfg.Hasher = newHasher(t, password.HasherConfig{Schemes: []password.Scheme{nap{"fast", fast}, nap{"slow", slow}}})
+		})
+		h.add(t, "bob", "bob", "fast")
+		h.add(t, "eve", "eve", "slow")
+		for i, c := range []struct {
+			name string
+			want time.Duration
+		}{{"bob", fast}, {"eve", slow}, {"bob", slow}, {"eve", slow}} {
+			began := time.Now()
+			_, err := h.Authenticate(post(), c.name, "nope")
+			if took := time.Since(began); !errors.Is(err, password.ErrWrong) || took != c.want {
+				t.Errorf("guess %d, %s: %v after %v, want ErrWrong after %v", i, c.name, err, took, c.want)
+			}
+		}
+	})
 }

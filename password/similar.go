@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -134,12 +133,5 @@ func emailParts(email string) []string {
 
 // capped is the beginning of text, without what is no UTF-8.
 func capped(text string) string {
-	if len(text) > maxAbout {
-		cut := maxAbout
-		for cut > 0 && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut]
-	}
-	return strings.ToValidUTF8(text, "")
+	return strings.ToValidUTF8(text[:min(len(text), maxAbout)], "")
 }

@@ -55,7 +55,11 @@ func TestOddTextsAreCompared(t *testing.T) {
 		"short":        {Name: "ha", Email: "h@o.re", Service: "te"},
 		"signs":        {Name: "-", Email: "@", Service: "---- ----"},
 		"broken":       {Name: "\xff\xfe", Email: "\xff@\xff.\xff", Service: "\xed\xa0\x80"},
-		"the end only": {Name: strings.Repeat("x", 255) + "harbour-osprey"},
+		"before @":     {Email: "@harbour.osprey"},
+		"last label":   {Email: "harbour@.osprey"},
+		"long address": {Email: strings.Repeat("x ", 128) + "@harbour-osprey.com"},
+		"two labels":   {Email: "x@harbour.osprey"},
+		"the end only": {Name: strings.Repeat("x ", 128) + "harbour osprey"},
 	} {
 		if got := codes(violations(t, password.NIST(), pw, about)); got != "" {
 			t.Errorf("%s: %q", name, got)
@@ -70,6 +74,36 @@ func TestOddTextsAreCompared(t *testing.T) {
 	} {
 		if got := codes(violations(t, password.NIST(), pw, about)); !strings.HasPrefix(got, "similar:") {
 			t.Errorf("%s: %q, want it similar", name, got)
+		}
+	}
+}
+
+// P9: half of the letters are enough, or a quarter of all where they are few; a
+// word has 3 characters, and the first 32 words and 256 characters are compared.
+func TestBoundsOfWhatIsSimilar(t *testing.T) {
+	words := password.About{Name: strings.Repeat("abc ", 30) + "harbour osprey"} // the 32nd and 33rd, after all of it
+	for _, c := range []struct {
+		about password.About
+		pw    string
+		want  bool
+	}{
+		{password.About{Name: "Anna"}, "annaroom1", true},
+		{password.About{Name: "Anna"}, "annarooms1", false},
+		{password.About{Name: "Joe"}, "joe90210417", true},
+		{password.About{Name: "Joe"}, "joe902104173", true},
+		{password.About{Name: "Joe"}, "joe9021041736", false},
+		{password.About{Name: "Jo"}, "jo702104", false},
+		{password.About{Name: "Sass"}, "$@$$-$@$", true},                                          // signs for all of its letters
+		{password.About{Name: strings.Repeat("x ", 124) + " osprey"}, "osprey-vupuqo", true},      // 255 bytes
+		{password.About{Name: strings.Repeat("x ", 124) + "osprey\u00e9"}, "osprey-vupuqo", true}, // a letter that is cut
+		{words, "harbour-vupuqo", true},
+		{words, "osprey-vupuqo", false},
+		{password.About{Name: "osprey"}, strings.Repeat("osprey", 22) + strings.Repeat("vupuqoze", 100), true}, // 132 of the first 256
+		{password.About{Name: "osprey"}, strings.Repeat("osprey", 21) + strings.Repeat("vupuqoze", 100), false},
+	} {
+		got := codes(violations(t, password.Policy{MinLength: 8}, c.pw, c.about))
+		if strings.HasSuffix(got, "similar:name") != c.want {
+			t.Errorf("%+v: %q is %q, want it similar: %t", c.about, c.pw, got, c.want)
 		}
 	}
 }

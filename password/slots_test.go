@@ -69,11 +69,17 @@ type queue struct {
 // newQueue has processors and MiB for so many.
 func newQueue(t *testing.T, procs, mib int, unit password.Params) *queue {
 	t.Helper()
+	return newQueueOf(t, procs, password.HasherConfig{Argon2: unit, MemoryMiB: mib})
+}
+
+// newQueueOf is a queue before the hashes of cfg.
+func newQueueOf(t *testing.T, procs int, cfg password.HasherConfig) *queue {
+	t.Helper()
 	was := runtime.GOMAXPROCS(procs)
 	t.Cleanup(func() { runtime.GOMAXPROCS(was) })
 	g := newGate()
-	h := newHasher(t, password.HasherConfig{Argon2: unit, MemoryMiB: mib, Schemes: []password.Scheme{g}})
-	return &queue{g, t, h, map[string]chan error{}}
+	cfg.Schemes = []password.Scheme{g}
+	return &queue{g, t, newHasher(t, cfg), map[string]chan error{}}
 }
 
 // arrive is one who waits for kib, or is turned away.
@@ -149,10 +155,11 @@ func TestSlotsAreWeighted(t *testing.T) {
 	for _, row := range []struct {
 		procs int
 		p     uint8
+		cost  int
 		want  bool // beside one thread
-	}{{1, 4, false}, {4, 4, false}, {5, 4, true}, {2, 1, true}} {
+	}{{1, 4, 0, false}, {4, 4, 0, false}, {5, 4, 0, true}, {2, 1, 0, true}, {2, 4, 4, true}, {1, 4, 4, false}} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQueue(t, row.procs, 512, password.Params{MemoryKiB: 64, Time: 1, Threads: row.p})
+			q := newQueueOf(t, row.procs, password.HasherConfig{Argon2: password.Params{MemoryKiB: 64, Time: 1, Threads: row.p}, BcryptCost: row.cost})
 			q.arrive(t.Context(), "one", 0)
 			q.wantRunning("one")
 			hashed := make(chan error, 1)
@@ -201,9 +208,15 @@ func TestQueueIsFair(t *testing.T) {
 // P6: the queue is bounded; who finds it full is told so at once, by a 503 that
 // says when to come again, and never by a wrong password.
 func TestOverflowIsBusy(t *testing.T) {
-	for _, slots := range []int{1, 3} {
+	for _, row := range []struct {
+		slots, cost int
+		threads     uint8
+	}{{1, 0, 1}, {3, 0, 1}, {3, 4, 2}} {
+		slots := row.slots
 		synctest.Test(t, func(t *testing.T) {
-			q := newQueue(t, slots, 100, password.Params{MemoryKiB: 64, Time: 1, Threads: 1})
+			q := newQueueOf(t, slots, password.HasherConfig{
+				Argon2: password.Params{MemoryKiB: 64, Time: 1, Threads: row.threads}, BcryptCost: row.cost, MemoryMiB: 100,
+			})
 			for i := range slots * (1 + password.Queued) {
 				q.arrive(t.Context(), strconv.Itoa(i), 1)
 			}

@@ -66,9 +66,8 @@ func (a *apiKeys) row(owner, id string) (*keyRow, error) {
 
 // insert adds k to s, which is locked.
 func (a *apiKeys) insert(s *ownerShard, k store.APIKey) error {
-	if a.n.Add(1) > a.max {
-		a.n.Add(-1)
-		return store.ErrFull
+	if err := take(&a.n, a.max); err != nil {
+		return err
 	}
 	k.Scopes, k.Metadata = slices.Clone(k.Scopes), maps.Clone(k.Metadata)
 	row := &keyRow{shard: s, key: k}

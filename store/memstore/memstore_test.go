@@ -247,3 +247,46 @@ func TestPurposeHasItsLength(t *testing.T) {
 		}
 	}
 }
+
+// D3: what is a day over makes room for whatever comes, wherever it lies.
+func TestTheExpiredMakesRoomForAnyOther(t *testing.T) {
+	now := time.Now()
+	end, later := now.Add(time.Hour), now.Add(26*time.Hour)
+	for name, insert := range map[string]func(s *memstore.Store, i int) error{
+		"claims":   func(s *memstore.Store, i int) error { return claim(t, s, i, end, now) },
+		"tokens":   func(s *memstore.Store, i int) error { return s.RevokeToken(t.Context(), token(i), end) },
+		"families": func(s *memstore.Store, i int) error { return s.CreateFamily(t.Context(), family(i, now)) },
+		"one-time": func(s *memstore.Store, i int) error { return issue(t, s, i, now) },
+		"sessions": func(s *memstore.Store, i int) error { return begin(t, s, userSession(i, now), store.SessionRef{}) },
+	} {
+		ahead := time.Duration(0)
+		s := memstore.New(memstore.Config{MaxRecords: 1, ClockOffset: func() time.Duration { return ahead }})
+		want(t, insert(s, 0), nil, "%s: the first", name)
+		want(t, insert(s, 1), store.ErrFull, "%s: the second", name)
+		ahead = later.Sub(now)
+		for i := range 20 {
+			want(t, insert(s, i+1), nil, "%s: %d, a day after the end of the one before", name, i+1)
+		}
+	}
+}
+
+// D1: Run frees the counters of limits that count nothing any more.
+func TestRunFreesCounters(t *testing.T) {
+	var ahead atomic.Int64
+	s := memstore.New(memstore.Config{ClockOffset: func() time.Duration { return time.Duration(ahead.Load()) }})
+	before := heap()
+	states := make([]store.LimitState, 1)
+	for i := range 50_000 {
+		take := store.LimitTake{Policy: "ip", Key: fmt.Sprint(i), Limit: 1, Period: time.Hour, Cost: 1}
+		want(t, s.TakeLimits(t.Context(), []store.LimitTake{take}, states), nil, "TakeLimits")
+	}
+	full := heap() - before
+	ahead.Store(int64(2 * time.Hour))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, s.Run(ended), nil, "Run")
+	if left := int64(heap() - before); left > int64(full/2) {
+		t.Errorf("%d of %d bytes are left", left, full)
+	}
+	runtime.KeepAlive(s)
+}

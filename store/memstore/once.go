@@ -74,9 +74,8 @@ func (o *once) claim(key claimKey, until, now time.Time) error {
 		return nil
 	}
 	o.sweep(s)
-	if o.n.Add(1) > o.max {
-		o.n.Add(-1)
-		return store.ErrFull
+	if err := take(&o.n, o.max); err != nil {
+		return err
 	}
 	c := &claim{key: key, ending: ending{end: until}}
 	s.claims[key] = c

@@ -41,7 +41,7 @@ func TestFullOfOneTimeTokensRefusesUntilTheyEnd(t *testing.T) {
 	}
 	_, err := s.ClaimOneTime(t.Context(), numbered(0), now)
 	want(t, err, nil, "ClaimOneTime")
-	want(t, issue(t, s, 100, now), nil, "token in the place of a claimed one")
+	want(t, issue(t, s, 0, now), nil, "token in the place of a claimed one, with its digest")
 	want(t, issue(t, s, 101, now), store.ErrFull, "one token more")
 
 	want(t, s.RevokeOneTimeOf(t.Context(), link(1, now).Subject), nil, "RevokeOneTimeOf")

@@ -50,7 +50,6 @@ type sessionRow struct {
 
 func (x *sessions) init(max int, now func() time.Time) {
 	x.max, x.now, x.seed = int64(max), now, maphash.MakeSeed()
-	x.nobodys.rows.Init()
 	for i := range x.shards {
 		x.shards[i].byToken = make(map[store.Digest]*sessionRow)
 		x.shards[i].subjects = make(map[string][]*sessionRow)

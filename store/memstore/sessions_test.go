@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,6 +82,48 @@ func TestFullOfSessionsRefuses(t *testing.T) {
 	}
 	want(t, begin(t, s, userSession(2000, later), store.SessionRef{}), store.ErrFull, "one session more")
 	wantFound(t, s, stays, later, nil, "whose end was moved")
+}
+
+// D3: all sessions that leave for another one make room, however many.
+func TestAllSessionsThatLeaveMakeRoom(t *testing.T) {
+	s, _, now := small(t)
+	own := func(i int) store.Session {
+		n := userSession(0, now)
+		n.ID, n.Ref.Token, n.CreatedAt = fmt.Sprint("own ", i), numbered(i), now.Add(time.Duration(i)*time.Second)
+		return n
+	}
+	for i := range 3 {
+		want(t, begin(t, s, own(i), store.SessionRef{}), nil, "session %d of the subject", i+1)
+	}
+	for i := range 97 {
+		want(t, begin(t, s, userSession(i+1, now), store.SessionRef{}), nil, "session %d of 100", i+4)
+	}
+	next := own(3)
+	want(t, s.CreateSession(t.Context(), next, userSession(1, now).Ref, 2, 0, now), nil, "a session for which two of its subject and another leave")
+	rotation := store.SessionRotation{Token: numbered(4), Identity: next.Identity, SeenAt: now, IdleUntil: next.IdleUntil, ExpiresAt: next.ExpiresAt, Max: 1}
+	want(t, s.RotateSession(t.Context(), next.Ref, rotation, now), nil, "a rotation for which one of its subject leaves")
+	for i := range 3 {
+		want(t, begin(t, s, userSession(200+i, now), store.SessionRef{}), nil, "a session in the place of one that has left, %d of 3", i+1)
+	}
+	want(t, begin(t, s, userSession(300, now), store.SessionRef{}), store.ErrFull, "one session more")
+}
+
+// D1: what is no cursor of the list is not found, though it begins as one.
+func TestCursorsOfSessionsAreWhole(t *testing.T) {
+	s, _, now := small(t)
+	for i := range 2 {
+		n := userSession(0, now)
+		n.ID, n.Ref.Token = fmt.Sprint("session ", i), numbered(i)
+		want(t, begin(t, s, n, store.SessionRef{}), nil, "session %d", i+1)
+	}
+	_, next, err := s.ListSessions(t.Context(), "subject 0", store.Page{Limit: 1}, now)
+	want(t, err, nil, "ListSessions")
+	for cursor, wanted := range map[string]error{
+		next: nil, next[:strings.LastIndex(next, ".")]: store.ErrNotFound, next[:strings.Index(next, ".")]: store.ErrNotFound, "x" + next: store.ErrNotFound,
+	} {
+		_, _, err := s.ListSessions(t.Context(), "subject 0", store.Page{Cursor: cursor}, now)
+		want(t, err, wanted, "ListSessions from %q", cursor)
+	}
 }
 
 // D3, S10: when there is no room the oldest anonymous sessions go, those that

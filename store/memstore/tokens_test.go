@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/authn"
@@ -82,6 +83,10 @@ func TestFullOfFamiliesRefusesForADay(t *testing.T) {
 	want(t, s.RevokeFamily(t.Context(), family(0, now).Ref, now), nil, "RevokeFamily")
 	used, err := s.AdvanceFamily(t.Context(), family(1, now).Ref, store.FamilyAdvance{Generation: 1, Idle: 9 * time.Hour})
 	want(t, err, nil, "AdvanceFamily")
+	_, err = s.AdvanceFamily(t.Context(), family(2, now).Ref, store.FamilyAdvance{Generation: 1, Idle: time.Hour})
+	want(t, err, nil, "AdvanceFamily")
+	_, err = s.AdvanceFamily(t.Context(), family(2, now).Ref, store.FamilyAdvance{Generation: 1, Idle: time.Hour})
+	want(t, err, store.ErrConflict, "AdvanceFamily of the generation before")
 	for _, at := range []time.Duration{0, time.Hour, 24 * time.Hour} {
 		ahead.Store(int64(at))
 		want(t, s.CreateFamily(t.Context(), family(100, now)), store.ErrFull, "one family more, %v later", at)
@@ -95,17 +100,19 @@ func TestFullOfFamiliesRefusesForADay(t *testing.T) {
 	want(t, s.CreateFamily(t.Context(), store.RefreshFamily{Subject: "subject 1", Version: 2}), store.ErrConflict, "a family of another version")
 
 	ahead.Store(int64(25*time.Hour + time.Minute))
-	for i := range 98 {
-		want(t, s.CreateFamily(t.Context(), family(1000+i, now.Add(25*time.Hour))), nil, "family %d of the next 98, a day after the end of the first", i+1)
+	for i := range 97 {
+		want(t, s.CreateFamily(t.Context(), family(1000+i, now.Add(25*time.Hour))), nil, "family %d of the next 97, a day after the end of the first", i+1)
 	}
 	want(t, s.CreateFamily(t.Context(), family(2000, now)), store.ErrFull, "one family more")
 	f, err := s.Family(t.Context(), used.Ref)
 	if err != nil || f.Generation != 2 {
 		t.Errorf("the family whose end was moved has generation %d and error %v", f.Generation, err)
 	}
-	f, err = s.Family(t.Context(), family(0, now).Ref)
-	if err != nil || f.RevokedAt.IsZero() {
-		t.Errorf("the family that is revoked has RevokedAt %v and error %v", f.RevokedAt, err)
+	for i, how := range map[int]string{0: "RevokeFamily", 2: "a generation that was used twice"} {
+		f, err = s.Family(t.Context(), family(i, now).Ref)
+		if err != nil || f.RevokedAt.IsZero() {
+			t.Errorf("the family that is revoked by %s has RevokedAt %v and error %v", how, f.RevokedAt, err)
+		}
 	}
 }
 
@@ -171,6 +178,56 @@ func TestRunDeletesTokensThatAreLongOver(t *testing.T) {
 		}
 		want(t, s.ExpireSigningKey(t.Context(), signingKey(0, now).ID, now.Add(2*time.Hour)), c.err, "ExpireSigningKey after Run, %v later", c.at)
 	}
+}
+
+// D1: Run deletes all that a subject has had, of tokens and of families, however
+// many there are of the other kind.
+func TestRunDeletesAllOfASubject(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct{ tokens, families int }{{100, 1}, {1, 100}} {
+		s, ahead, now := small(t)
+		ref := func(i int) store.TokenRef { r := token(i); r.Subject = token(0).Subject; return r }
+		of := func(i int) store.RefreshFamily { f := family(0, now); f.Ref.ID = family(i, now).Ref.ID; return f }
+		for i := range c.tokens {
+			want(t, s.RevokeToken(t.Context(), ref(i), now.Add(time.Hour)), nil, "RevokeToken")
+		}
+		for i := range c.families {
+			want(t, s.CreateFamily(t.Context(), of(i)), nil, "CreateFamily")
+		}
+		ahead.Store(int64(26 * time.Hour))
+		want(t, s.Run(ended), nil, "Run")
+		for i := range c.tokens {
+			wantReason(t, s, ref(i), now, "", fmt.Sprintf("by a clock that is slow, %d of %d", i+1, c.tokens))
+		}
+		for i := range c.families {
+			_, err := s.Family(t.Context(), of(i).Ref)
+			want(t, err, store.ErrNotFound, "Family, %d of %d", i+1, c.families)
+		}
+	}
+}
+
+// J24: a proof that is as old as the revocation is too old.
+func TestAProofOfTheRevocationsTimeIsTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Config{})
+		for _, c := range []struct {
+			subject string
+			later   time.Duration
+		}{{"ada", 0}, {"bob", time.Hour}} {
+			want(t, s.RevokeTokensOf(t.Context(), c.subject), nil, "RevokeTokensOf")
+			time.Sleep(c.later)
+			for age, wanted := range map[time.Duration]error{
+				c.later: store.ErrConflict, c.later + time.Hour: store.ErrConflict, c.later - 1: nil,
+			} {
+				if age < 0 { // is 0
+					wanted = store.ErrConflict
+				}
+				_, err := s.TokenVersion(t.Context(), c.subject, age)
+				want(t, err, wanted, "TokenVersion %v later with a proof of %v", c.later, age)
+			}
+		}
+	})
 }
 
 // J24: verifying costs no allocation, whatever is revoked.
