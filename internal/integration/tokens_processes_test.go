@@ -217,7 +217,10 @@ func TestNothingIsIssuedAcrossARevocation(t *testing.T) {
 			subject := fmt.Sprint("subject ", round)
 			first := p.login(t, subject)
 			twice := []string{first.Refresh, first.Refresh}
-			p.send(t, 0, tokenCommand{Do: "login", N: tokenClients, Subject: subject, At: time.Now(), Tokens: twice})
+			// The proof is a second old: its age is as of the call, and between looking
+			// at the clock and calling a client may not run for long.
+			proven := time.Now().Add(-time.Second)
+			p.send(t, 0, tokenCommand{Do: "login", N: tokenClients, Subject: subject, At: proven, Tokens: twice})
 			p.send(t, 1, tokenCommand{Do: "refresh", N: tokenClients, Tokens: twice})
 			// After the proof, but not after all of them.
 			p.send(t, 2, tokenCommand{Do: "revoke subject", Subject: subject, After: 10 * round})
