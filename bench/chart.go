@@ -37,7 +37,7 @@ func bars() []bar {
 		{label: "Session read, PostgreSQL", operation: "session read, PostgreSQL", ours: oursSession, peers: []string{scsSession}},
 		{label: "Limit, memory", operation: "limit, hot key", ours: oursGCRA, peers: limiters},
 		{label: "Three limits, Redis", operation: "limit, Redis, three GCRA of a request", ours: oursLimits, peers: []string{redisRate + ", three calls"}},
-		{label: "Whole request, session", operation: wholeRow, ours: "Require(session)", peers: []string{"scs LoadAndSave, GetString"}, perSecond: true},
+		{label: "Whole request, session", operation: wholePrefix + wholeSession, ours: requireSession, peers: []string{scsWhole}, perSecond: true},
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -68,7 +69,10 @@ func writeLine(b *strings.Builder, cells []string) {
 	fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 }
 
-func numeric(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+func numeric(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
+}
 
 // figures are the columns of a table of the page behind the first two, by the
 // operation and the contender that these name.

@@ -80,9 +80,9 @@ func postgresSessions() stored {
 		panic(err)
 	}
 	ours := sessionManager(st, nil)
-	digest := store.DigestOf(ours.cookie.Value)
+	digest, tag := store.DigestOf(ours.cookie.Value), store.TagOf(visitor)
 	read := authn.Must(db.Prepare("SELECT digest, tag, id, subject, identity, data, revision, remember, user_agent, addr, " +
-		"created_at, seen_at, idle_until, expires_at FROM authn_sessions WHERE digest = $1"))
+		"created_at, seen_at, idle_until, expires_at FROM authn_sessions WHERE digest = $1 AND tag = $2 AND LEAST(idle_until, expires_at) > $3"))
 	// Of another visitor: ours would find a revision that it does not know.
 	write := authn.Must(db.Prepare("UPDATE authn_sessions SET data = data WHERE digest = (SELECT digest FROM authn_sessions WHERE subject = 'user0')"))
 
@@ -96,7 +96,7 @@ func postgresSessions() stored {
 			for i := range columns {
 				to[i] = &columns[i]
 			}
-			return read.QueryRow(digest[:]).Scan(to...)
+			return read.QueryRow(digest[:], tag, time.Now()).Scan(to...)
 		},
 		write: func() error {
 			_, err := write.Exec()

@@ -27,59 +27,62 @@ import (
 const (
 	connections  = 16
 	perOp        = 64
-	wholeRow     = "GET over loopback"
 	bareAPI      = "bare handler"
 	wholeAtMost  = 1 / 0.9 // of the time of the bare handler
 	answerLength = 300
+
+	wholePrefix    = "GET over loopback, "
+	wholeSession   = "session"
+	requireSession = "Require(session)"
+	scsWhole       = "scs LoadAndSave, GetString"
 )
 
 // wholeRequests are those of programs over TCP at servers of net/http, all in this
 // process and on all processors, by wall time. So the client's time counts as the
 // server's does, and hides what a middleware costs: it is as little as it can be,
-// a request that is written down already and an answer that is skipped.
-func wholeRequests(wanted func(name string) bool) []row {
-	if !wanted(wholeRow) {
-		return nil
+// a request that is written down already and an answer that is skipped. The bare
+// handler gets the same bytes: to read a credential's field is the server's work.
+func wholeRequests(wanted func(name string) bool) (rows []row) {
+	add := func(with, field, ours string, h http.Handler, peers ...served) {
+		r := row{name: wholePrefix + with, wall: true, requests: connections * perOp, promises: faster("Q9", ours, wholeAtMost, bareAPI)}
+		if !wanted(r.name) {
+			return
+		}
+		for _, s := range append([]served{{bareAPI, api, field}, {ours, h, field}}, peers...) {
+			r.contenders = append(r.contenders, contender{s.name, s.loopback()})
+		}
+		rows = append(rows, r)
 	}
 	st := memstore.New(memstore.Config{})
+
 	keys := authn.Must(apikey.New(st, apikey.Config{Prefix: "acme_live"}))
 	key, err := keys.Create(context.Background(), "ada", apikey.Spec{})
 	if err != nil {
 		panic(err)
 	}
-	hs, es := newKey("HS256"), newKey("ES256")
-	hsToken, esToken := "Authorization: Bearer "+hs.token(), "Authorization: Bearer "+es.token()
-	ours, other := sessionManager(memory(), nil), scsManager(scs.New())
-	limiter := authn.Must(ratelimit.New(st, ratelimit.Config{}, ratelimit.GCRA("api", 10_000, time.Second, 1_000_000, ratelimit.ByClient)))
-	wholly := func(name string, h http.Handler, fields ...string) contender {
-		return contender{name, loopback(name, h, fields...)}
+	add("API key", "X-API-Key: "+key.Secret.Reveal(), "Require(apikey)", authn.Require(keys)(api))
+
+	for _, alg := range []string{"HS256", "ES256"} {
+		k := newKey(alg)
+		field := "Authorization: Bearer " + k.token()
+		add("JWT "+alg, field, "Require(jwtauth)", authn.Require(k.verifier(st, false))(api),
+			served{"go-jwt-middleware", auth0Middleware(k).CheckJWT(api), field})
 	}
-	const (
-		byKey, byHS256, byES256 = "Require(apikey)", "Require(jwtauth), HS256", "Require(jwtauth), ES256 seen before"
-		bySession, byLimit      = "Require(session)", "ratelimit by client, GCRA"
-		scsName, httprateName   = "scs LoadAndSave, GetString", "httprate by client"
-		auth0HS256, auth0ES256  = "go-jwt-middleware, HS256", "go-jwt-middleware, ES256"
-	)
-	r := row{name: wholeRow, wall: true, requests: connections * perOp, contenders: []contender{
-		wholly(bareAPI, api),
-		wholly(byKey, authn.Require(keys)(api), "X-API-Key: "+key.Secret.Reveal()),
-		wholly(byHS256, authn.Require(hs.verifier(st, false))(api), hsToken),
-		wholly(auth0HS256, auth0Middleware(hs).CheckJWT(api), hsToken),
-		wholly(byES256, authn.Require(es.verifier(st, false))(api), esToken),
-		wholly(auth0ES256, auth0Middleware(es).CheckJWT(api), esToken),
-		wholly(bySession, authn.Require(ours.manager)(api), "Cookie: "+ours.cookie.Name+"="+ours.cookie.Value),
-		wholly(scsName, other.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+
+	cookie := func(l library) string { return "Cookie: " + l.cookie.Name + "=" + l.cookie.Value }
+	ours, other := sessionManager(memory(), nil), scsManager(scs.New())
+	add(wholeSession, cookie(ours.library), requireSession, authn.Require(ours.manager)(api),
+		served{scsWhole, other.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if other.user(r) == visitor {
 				api(w, r)
 			}
-		})), "Cookie: "+other.cookie.Name+"="+other.cookie.Value),
-		wholly(byLimit, limiter.Middleware(api)),
-		wholly(httprateName, httprate.LimitBy(plenty, time.Hour, byPeer)(api)),
-	}}
-	for _, name := range []string{byKey, byHS256, byES256, bySession, byLimit} {
-		r.promises = append(r.promises, promise{"Q9", name, bareAPI, wholeAtMost})
-	}
-	return []row{r}
+		})), cookie(other)})
+
+	limiter := authn.Must(ratelimit.New(st, ratelimit.Config{}, ratelimit.GCRA("api", 10_000, time.Second, 1_000_000, ratelimit.ByClient)))
+	const none = "Accept-Language: en"
+	add("no credential", none, "ratelimit by client, GCRA", limiter.Middleware(api),
+		served{"httprate by client", httprate.LimitBy(plenty, time.Hour, byPeer)(api), none})
+	return rows
 }
 
 // byPeer is how httprate is to tell clients apart, as its LimitByIP did.
@@ -99,22 +102,24 @@ var api http.HandlerFunc = func(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// loopback serves h, and sends perOp requests with these fields over each of the
-// connections.
-func loopback(name string, h http.Handler, fields ...string) func() {
+// served is a handler and the field that its requests have.
+type served struct {
+	name  string
+	h     http.Handler
+	field string
+}
+
+// loopback sends perOp requests over each of the connections.
+func (s served) loopback() func() {
 	l := authn.Must(new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"))
-	go func() { panic(http.Serve(l, h)) }()
-	request := "GET /api/orders HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench\r\nAccept: application/json\r\n"
-	for _, field := range fields {
-		request += field + "\r\n"
-	}
-	request += "\r\n"
+	go func() { panic(http.Serve(l, s.h)) }()
+	request := "GET /api/orders HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench\r\nAccept: application/json\r\n" + s.field + "\r\n\r\n"
 	clients := make([]client, connections)
 	for i := range clients {
 		c := authn.Must(new(net.Dialer).DialContext(context.Background(), "tcp", l.Addr().String()))
 		clients[i] = client{c, bufio.NewReader(c), []byte(request)}
 		if err := clients[i].first(); err != nil {
-			panic(name + ": " + err.Error())
+			panic(s.name + ": " + err.Error())
 		}
 	}
 	return func() {
@@ -123,7 +128,7 @@ func loopback(name string, h http.Handler, fields ...string) func() {
 			all.Go(func() {
 				for range perOp {
 					if err := c.exchange(); err != nil {
-						log.Fatal("bench: ", name, ": ", err)
+						log.Fatal("bench: ", s.name, ": ", err)
 					}
 				}
 			})
