@@ -36,7 +36,7 @@ type useTracker struct {
 type pendingUse struct {
 	store.APIKeyUse
 	owner string
-	peer  string // whose address Addr is; "" if the host found the client
+	peer  string // whose address Addr will be, since parsing it is dear; "" if Addr is known
 }
 
 func (u *useTracker) init(interval time.Duration, now time.Time) {
@@ -53,11 +53,9 @@ func (u *useTracker) add(r *http.Request, rec *store.APIKey, now time.Time) (due
 	use := u.entry(rec.ID, rec.Owner)
 	use.N++
 	use.At = now
-	switch {
-	case found:
-		use.Addr, use.peer = client.Addr, ""
-	case use.peer != r.RemoteAddr: // parsing it is dear, and it seldom changes
-		use.Addr, use.peer = authn.ClientOf(r).Addr, r.RemoteAddr
+	use.Addr, use.peer = client.Addr, ""
+	if !found {
+		use.peer = r.RemoteAddr
 	}
 	if now.Before(u.nextAt) {
 		return false
@@ -146,6 +144,9 @@ func (k *Keys) writeUses(ctx context.Context, timeout time.Duration) (taken map[
 	uses := make([]store.APIKeyUse, 0, len(taken))
 	for _, use := range taken {
 		use.At = use.At.Truncate(time.Microsecond)
+		if use.peer != "" {
+			use.Addr, use.peer = authn.ClientOf(&http.Request{RemoteAddr: use.peer}).Addr, ""
+		}
 		uses = append(uses, use.APIKeyUse)
 	}
 	if first, err = k.st.RecordAPIKeyUses(ctx, uses); err != nil {

@@ -103,6 +103,9 @@ func TestLastUseIsTracked(t *testing.T) {
 	check("203.0.113.9")
 	use("192.0.2.2:1", nil)
 	check("192.0.2.2")
+	use("192.0.2.3:1", &authn.Client{Addr: netip.MustParseAddr("203.0.113.9")})
+	use("", nil)
+	check("invalid IP")
 	use("@", nil)
 	check("invalid IP")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,9 +60,9 @@ func (f *failover) ask(ctx context.Context, call func(ctx context.Context) error
 			return false
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	err := call(ctx)
+	own := &deadline{values: ctx, at: time.Now().Add(patience)}
+	defer own.end()
+	err := call(own)
 	if err == nil {
 		if f.down.CompareAndSwap(true, false) {
 			f.log.Send(ctx, authn.Event{Kind: authn.EventRecovered})
@@ -87,52 +89,78 @@ type batch struct {
 	policies []*Policy
 	takes    []store.LimitTake
 	states   []store.LimitState
+
+	// Room for few of each and for one that is counted here, too, so that all is
+	// one allocation.
+	few struct {
+		policies [fewTakes]*Policy
+		takes    [fewTakes]store.LimitTake
+		states   [fewTakes]store.LimitState
+	}
+	local   [1]store.LimitTake
+	ignored [1]store.LimitState
+}
+
+const fewTakes = 2
+
+func newBatch() *batch {
+	b := new(batch)
+	b.policies, b.takes, b.states = b.few.policies[:0], b.few.takes[:0], b.few.states[:0]
+	return b
+}
+
+func (b *batch) add(p *Policy, t store.LimitTake) {
+	b.policies, b.takes, b.states = append(b.policies, p), append(b.takes, t), append(b.states, store.LimitState{})
+}
+
+func (b *batch) refused() bool {
+	return slices.ContainsFunc(b.states, func(s store.LimitState) bool { return s.RetryIn > 0 })
+}
+
+// localTake is t for what counts in this process, with its share of the limit.
+func (f *failover) localTake(t store.LimitTake) store.LimitTake {
+	most := t.Limit
+	if t.GCRA {
+		most = t.Burst
+	}
+	fits := t.Cost <= most
+	t.Limit, t.Burst = f.share(t.Limit), f.share(t.Burst)
+	if fits { // what could pass still can, if all of the share is there
+		t.Cost = min(t.Cost, f.share(most))
+	}
+	return t
 }
 
 // take fills b.states.
 func (f *failover) take(ctx context.Context, b *batch) error {
-	asked := f.ask(ctx, func(ctx context.Context) error { return f.st.TakeLimits(ctx, b.takes, b.states) })
-	if asked {
-		for i := range b.states {
-			if b.states[i].RetryIn > 0 {
-				return nil // nothing was taken
+	if f.ask(ctx, func(ctx context.Context) error { return f.st.TakeLimits(ctx, b.takes, b.states) }) {
+		if b.refused() {
+			return nil // nothing was taken
+		}
+		for i, p := range b.policies {
+			if p.OnOutage == FailLocal { // each for itself: the store has let it pass
+				b.local[0] = f.localTake(b.takes[i])
+				_ = f.local.TakeLimits(ctx, b.local[:], b.ignored[:])
 			}
 		}
+		return nil
 	}
-	var local batch
+	local := newBatch()
 	var places []int
 	for i, p := range b.policies {
 		switch {
 		case p.OnOutage == FailLocal:
-			t := b.takes[i]
-			most := t.Limit
-			if t.GCRA {
-				most = t.Burst
-			}
-			fits := t.Cost <= most
-			t.Limit, t.Burst = f.share(t.Limit), f.share(t.Burst)
-			if fits { // what could pass still can, if all of the share is there
-				t.Cost = min(t.Cost, f.share(most))
-			}
-			local.takes, places = append(local.takes, t), append(places, i)
-		case asked:
+			local.add(p, f.localTake(b.takes[i]))
+			places = append(places, i)
 		case p.OnOutage == FailClosed && !p.DryRun:
 			return errDown
 		default: // everything passes, and nothing is known
 			b.states[i] = store.LimitState{Remaining: b.takes[i].Limit}
 		}
 	}
-	if asked {
-		var none [1]store.LimitState
-		for i := range local.takes { // each for itself: the store has let it pass
-			_ = f.local.TakeLimits(ctx, local.takes[i:i+1], none[:])
-		}
-		return nil
-	}
 	if len(local.takes) == 0 {
 		return nil
 	}
-	local.states = make([]store.LimitState, len(local.takes))
 	if err := f.local.TakeLimits(ctx, local.takes, local.states); err != nil {
 		return audit.Outage("limits", err)
 	}
@@ -140,4 +168,50 @@ func (f *failover) take(ctx context.Context, b *batch) error {
 		b.states[place] = local.states[i]
 	}
 	return nil
+}
+
+// deadline is a context that ends then, and not before. It makes a timer only for
+// who waits for it: a store in memory does not.
+type deadline struct {
+	values context.Context
+	at     time.Time
+
+	mu    sync.Mutex
+	timed context.Context // nil: nobody has asked
+	stop  context.CancelFunc
+}
+
+func (d *deadline) begin() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timed == nil {
+		d.timed, d.stop = context.WithDeadline(context.WithoutCancel(d.values), d.at)
+	}
+	return d.timed
+}
+
+// end is for when the call is over: who still waits need not any longer.
+func (d *deadline) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stop != nil {
+		d.stop()
+	}
+}
+
+// Deadline is of context.Context, as are the methods below.
+func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+func (d *deadline) Done() <-chan struct{}       { return d.begin().Done() }
+func (d *deadline) Err() error                  { return d.begin().Err() }
+
+// Value also finds what package context keeps in timed, so that it needs no
+// goroutine for a context that is made of this one.
+func (d *deadline) Value(key any) any {
+	d.mu.Lock()
+	timed := d.timed
+	d.mu.Unlock()
+	if timed != nil {
+		return timed.Value(key)
+	}
+	return d.values.Value(key)
 }

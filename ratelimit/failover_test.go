@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/authntest"
 	"github.com/gatehouse-go/authn/ratelimit"
+	"github.com/gatehouse-go/authn/store"
 )
 
 func client() *http.Request { return from("192.0.2.1") }
@@ -193,4 +194,77 @@ func TestCostOverTheShare(t *testing.T) {
 			t.Errorf("%s: what never passes did during the outage", name)
 		}
 	}
+}
+
+// looks is a store that looks at the context of a call.
+type looks struct {
+	store.Limits
+	look func(ctx context.Context)
+}
+
+func (s looks) TakeLimits(ctx context.Context, takes []store.LimitTake, states []store.LimitState) error {
+	s.look(ctx)
+	return s.Limits.TakeLimits(ctx, takes, states)
+}
+
+// R6: the store's call has a context of its own with the request's values, which
+// ends after 250 ms, also for what is made of it, or with the call.
+func TestContextOfTheStore(t *testing.T) {
+	type key struct{}
+	request, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "the request's"))
+	cancel()
+	for name, wait := range map[string]time.Duration{"done": 0, "deadline": 250 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var kept context.Context
+				st := looks{newLimits(), func(ctx context.Context) {
+					value := func() {
+						if got := ctx.Value(key{}); got != "the request's" {
+							t.Errorf("the value of the context is %v", got)
+						}
+					}
+					value()
+					if at, ok := ctx.Deadline(); !ok || time.Until(at) != 250*time.Millisecond {
+						t.Errorf("Deadline = %v, %v", at, ok)
+					}
+					if err := ctx.Err(); err != nil {
+						t.Errorf("Err = %v, as the request's", err)
+					}
+					value()
+					began := time.Now()
+					sub, cancel := context.WithTimeout(ctx, time.Hour)
+					defer cancel()
+					if kept = ctx; wait == 0 {
+						return
+					}
+					<-sub.Done()
+					if d := time.Since(began); d != wait || ctx.Err() != context.DeadlineExceeded || sub.Err() != context.DeadlineExceeded {
+						t.Errorf("ended after %s: %v, %v", d, ctx.Err(), sub.Err())
+					}
+				}}
+				l := newLimiter(t, st, ratelimit.Config{}, ratelimit.Window("p", 1, time.Minute, ratelimit.ByClient))
+				if w := serve(l, client().WithContext(request)); w.Code != http.StatusNoContent {
+					t.Errorf("status %d", w.Code)
+				}
+				<-kept.Done()
+				if want := map[bool]error{true: context.Canceled, false: context.DeadlineExceeded}[wait == 0]; kept.Err() != want {
+					t.Errorf("after the call Err = %v, want %v", kept.Err(), want)
+				}
+			})
+		})
+	}
+}
+
+// R6: a store that never looked at its context may do so after the call.
+func TestContextIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var kept context.Context
+		st := looks{newLimits(), func(ctx context.Context) { kept = ctx }}
+		serve(newLimiter(t, st, ratelimit.Config{}, ratelimit.Window("p", 1, time.Minute, ratelimit.ByClient)), client())
+		began := time.Now()
+		<-kept.Done()
+		if d := time.Since(began); d > 250*time.Millisecond {
+			t.Errorf("ended after %s", d)
+		}
+	})
 }

@@ -25,7 +25,8 @@ func clientKey(c authn.Client) string {
 	if !c.Group.IsValid() {
 		return unknownClient
 	}
-	return c.Group.String()
+	var room [64]byte
+	return string(c.Group.AppendTo(room[:0]))
 }
 
 // BySubject is who is signed in: issuer, kind and subject of the Identity in

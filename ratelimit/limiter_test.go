@@ -353,3 +353,25 @@ func TestKeysDoNotRunTogether(t *testing.T) {
 		}
 	}
 }
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct{ h http.Header }
+
+func (s sink) Header() http.Header         { return s.h }
+func (s sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s sink) WriteHeader(int)             {}
+
+// R14: what a request costs cannot creep: the call of the store, its context, the
+// key and the two fields.
+func TestAllocations(t *testing.T) {
+	l := newLimiter(t, memstore.New(memstore.Config{}), ratelimit.Config{}, ratelimit.GCRA("api", 10_000, time.Second, 1_000_000, ratelimit.ByClient))
+	h := l.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	w, r := sink{http.Header{}}, client()
+	got := testing.AllocsPerRun(1000, func() {
+		clear(w.h)
+		h.ServeHTTP(w, r)
+	})
+	if got > 5 {
+		t.Errorf("%v allocations, want at most 5", got)
+	}
+}

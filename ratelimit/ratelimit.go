@@ -148,21 +148,20 @@ func (l *Limiter) takeAll(w http.ResponseWriter, r *http.Request, policies []Pol
 	if len(policies) == 0 {
 		return nil, nil
 	}
-	b := batch{policies: make([]*Policy, 0, len(policies)), takes: make([]store.LimitTake, 0, len(policies))}
+	b := newBatch()
 	for i := range policies {
 		t, ok, err := policies[i].take(r)
 		if err != nil {
 			return nil, &authn.Error{Status: http.StatusInternalServerError, Code: "internal", Err: fmt.Errorf("authn/ratelimit: %w", err)}
 		}
 		if ok {
-			b.policies, b.takes = append(b.policies, &policies[i]), append(b.takes, t)
+			b.add(&policies[i], t)
 		}
 	}
 	if len(b.takes) == 0 {
 		return nil, nil
 	}
-	b.states = make([]store.LimitState, len(b.takes))
-	if err := l.st.take(r.Context(), &b); err != nil {
+	if err := l.st.take(r.Context(), b); err != nil {
 		return nil, err
 	}
 	var retry time.Duration
@@ -193,16 +192,33 @@ const quotaExceeded = "quota_exceeded"
 // setFields says how p stands, as draft-ietf-httpapi-ratelimit-headers-10 §3.
 // Lists may come in several lines (RFC 9110 §5.3), as from two Limiters.
 func setFields(h http.Header, p *Policy, t *store.LimitTake, s store.LimitState) {
-	policy := `"` + p.Name + `";q=` + strconv.Itoa(t.Limit)
-	if p.period%time.Second == 0 {
-		policy += ";w=" + strconv.FormatInt(int64(p.period/time.Second), 10)
-	}
-	h["Ratelimit-Policy"] = append(h["Ratelimit-Policy"], policy)
 	wait := s.ResetIn
 	if s.RetryIn > 0 {
 		wait = s.RetryIn
 	}
-	h["Ratelimit"] = append(h["Ratelimit"], `"`+p.Name+`";r=`+strconv.Itoa(s.Remaining)+";t="+strconv.FormatInt(seconds(wait), 10))
+	var room [128]byte // more than there can be: three numbers and 32 characters twice
+	b := append(append(append(room[:0], '"'), p.Name...), `";q=`...)
+	b = strconv.AppendInt(b, int64(t.Limit), 10)
+	if p.period%time.Second == 0 {
+		b = strconv.AppendInt(append(b, ";w="...), int64(p.period/time.Second), 10)
+	}
+	policy := len(b)
+	b = append(append(append(b, '"'), p.Name...), `";r=`...)
+	b = strconv.AppendInt(b, int64(s.Remaining), 10)
+	b = strconv.AppendInt(append(b, ";t="...), seconds(wait), 10)
+	both := string(b) // one allocation, as are the two slices
+	fields := [...]string{both[:policy], both[policy:]}
+	values := fields[:]
+	h["Ratelimit-Policy"] = appendTo(h["Ratelimit-Policy"], values[0:1:1])
+	h["Ratelimit"] = appendTo(h["Ratelimit"], values[1:2:2])
+}
+
+// appendTo is append, and values if there was nothing before.
+func appendTo(before, values []string) []string {
+	if before == nil {
+		return values
+	}
+	return append(before, values...)
 }
 
 // seconds rounds up, so that who waits them has waited long enough.
