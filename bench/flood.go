@@ -17,18 +17,34 @@ import (
 	"github.com/gatehouse-go/authn/password"
 )
 
-// The logins at once are processes of their own, since memory is of a process:
-// this variable names the contender to such a one.
-const (
-	floodVariable = "AUTHN_BENCH_LOGINS"
-	floodName     = "64 logins at once, 64 MiB"
-	floodLogins   = 64
-	floodRounds   = 3
-)
+// logins are so many that a process of its own verifies, since memory is of a
+// process, and in one process a contender's garbage is collected at the expense
+// of the next.
+type logins struct {
+	name   string
+	params password.Params
+	n      int
+	flood  bool // they come at once, which needs much memory; or else one by one
+	rounds int
+}
 
-// floodSlots is how many hashes run at a time, of ours and of x/crypto alike.
-func floodSlots(p password.Params) int {
-	return max(1, min(runtime.NumCPU()/int(p.Threads), 512<<10/int(p.MemoryKiB)))
+// slots is how many of them are hashed at a time, of ours and of x/crypto alike.
+func (l logins) slots() int {
+	if !l.flood {
+		return 1
+	}
+	return max(1, min(runtime.NumCPU()/int(l.params.Threads), 512<<10/int(l.params.MemoryKiB)))
+}
+
+// loginsVariable names to such a process the logins and, after a comma and a
+// space, the contender.
+const loginsVariable = "AUTHN_BENCH_LOGINS"
+
+func allLogins() []logins {
+	return []logins{
+		{"64 logins at once; 64 MiB", password.Argon2Default(), 64, true, 3},
+		{"16 logins one by one; 19 MiB", password.Argon2Small(), 16, false, 25},
+	}
 }
 
 // peakKiB is the most that this process ever had.
@@ -38,24 +54,28 @@ func peakKiB() float64 {
 	return authn.Must(strconv.ParseFloat(strings.Fields(peak)[0], 64))
 }
 
-// flood is the process of one contender.
-func flood(contender string) {
-	p := password.Argon2Default()
-	h := authn.Must(password.NewHasher(password.HasherConfig{Argon2: p}))
+// flood is the process of name's contender.
+func flood(name string) {
+	name, contender, _ := strings.Cut(name, ", ")
+	all := allLogins()
+	l := all[slices.IndexFunc(all, func(l logins) bool { return l.name == name })]
+	h := authn.Must(password.NewHasher(password.HasherConfig{Argon2: l.params}))
 	encoded := storedBy(h)
 	login := hasherVerify(h, encoded)
 	if contender == rawArgon2 {
-		raw, slots := rawVerify(p, encoded), make(chan struct{}, floodSlots(p))
-		login = func() error {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			return raw()
-		}
+		login = rawVerify(l.params, encoded)
 	}
+	atOnce := l.slots()
+	if l.flood && contender == oursHasher {
+		atOnce = l.n // it has slots of its own
+	}
+	free := make(chan struct{}, atOnce)
 	cpu, start := cputime.Now(), time.Now()
 	var wg sync.WaitGroup
-	for range floodLogins {
+	for range l.n {
 		wg.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
 			if err := login(); err != nil {
 				log.Fatal(contender, ": ", err)
 			}
@@ -65,15 +85,15 @@ func flood(contender string) {
 	fmt.Println(float64(cputime.Now()-cpu), float64(time.Since(start)), peakKiB())
 }
 
-// floods measures both contenders, in turns.
-func floods(rep *report) {
+// measure runs both contenders in turns.
+func (l logins) measure(rep *report) {
 	type process struct{ cpu, wall, peak []float64 }
 	contenders := []string{rawArgon2, oursHasher}
 	measured := make([]process, len(contenders))
-	for range floodRounds {
+	for range l.rounds {
 		for i, c := range contenders {
 			cmd := exec.Command(os.Args[0])
-			cmd.Env, cmd.Stderr = append(os.Environ(), floodVariable+"="+c), os.Stderr
+			cmd.Env, cmd.Stderr = append(os.Environ(), loginsVariable+"="+l.name+", "+c), os.Stderr
 			out := authn.Must(cmd.Output())
 			var cpu, wall, peak float64
 			authn.Must(fmt.Sscan(string(out), &cpu, &wall, &peak))
@@ -89,13 +109,14 @@ func floods(rep *report) {
 		}
 		return median(all)
 	}
-	name := floodName
+	name := l.name
 	for i, m := range measured {
 		rep.flood.add(name, contenders[i], fmt.Sprintf("%.1f", median(m.wall)/1e9), fmt.Sprintf("%.0f", slices.Max(m.peak)/1024), fmt.Sprintf("%.2f", ratios(m.cpu, raw.cpu)))
 		name = ""
 	}
-	p := password.Argon2Default()
-	most := (2*floodSlots(p) + 2) * int(p.MemoryKiB) / 1024
-	rep.keeps("P6 "+floodName, oursHasher, "-", float64(most), slices.Max(ours.peak)/1024, "MiB")
-	rep.keeps("P15 "+floodName, oursHasher, rawArgon2, 1.02, ratios(ours.cpu, raw.cpu), "x")
+	if l.flood {
+		most := (2*l.slots() + 2) * int(l.params.MemoryKiB) / 1024
+		rep.keeps("P6 "+l.name, oursHasher, "-", float64(most), slices.Max(ours.peak)/1024, "MiB")
+	}
+	rep.keeps("P15 "+l.name, oursHasher, rawArgon2, 1.02, ratios(ours.cpu, raw.cpu), "x")
 }

@@ -67,8 +67,8 @@ func run() int {
 	most := flag.Int("max", 1_000_000, "how many records -growth goes up to")
 	soaking := flag.Duration("soak", 0, "measure nothing, and see for so long, at least 2m, whether memory stays flat")
 	flag.Parse()
-	if contender := os.Getenv(floodVariable); contender != "" {
-		flood(contender)
+	if name := os.Getenv(loginsVariable); name != "" {
+		flood(name)
 		return 0
 	}
 
@@ -104,8 +104,10 @@ func run() int {
 	}
 	rep := newReport()
 	rep.add(rows(match.MatchString), *rounds, *each)
-	if match.MatchString(floodName) {
-		floods(rep)
+	for _, l := range allLogins() {
+		if match.MatchString(l.name) {
+			l.measure(rep)
+		}
 	}
 	if match.MatchString(limitsTable) {
 		sideBySide(rep, *rounds)

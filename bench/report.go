@@ -28,7 +28,7 @@ type table struct {
 func newReport() *report {
 	return &report{
 		times:  &table{title: "Operations", head: []string{"operation", "contender", "ns", "allocs", "x floor"}},
-		flood:  &table{title: "Password flood", head: []string{"operation", "contender", "s", "MiB at most", "x floor"}},
+		flood:  &table{title: "Logins in a process of their own", head: []string{"operation", "contender", "s", "MiB at most", "x floor"}},
 		limits: &table{title: "Limits side by side"},
 		whole:  &table{title: "Whole requests", head: []string{"operation", "contender", "requests/s", "allocs", "x bare handler"}},
 		kept:   &table{title: "Promises", head: []string{"promise", "of", "compared with", "at most", "is", ""}},

@@ -92,7 +92,7 @@ func (s *slots) give(w weight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.garbage += w.kib
-	if !s.collecting && s.full() {
+	if !s.collecting && s.waiting.Len() > 0 && s.full() {
 		s.collecting, s.garbage = true, 0
 		s.mu.Unlock()
 		runtime.GC()
@@ -104,7 +104,7 @@ func (s *slots) give(w weight) {
 }
 
 // full says that what ended has left so much garbage that it should go before
-// anything starts. Each hash leaves all of its memory, and a collection that
+// the next one starts that waits. Each hash leaves all of its memory, and a collection that
 // runs beside the next ones takes theirs for live and lets the heap grow by as
 // much again: several times of what is in use. Where the rest of the program is
 // large, twice as many collections as without us are enough.

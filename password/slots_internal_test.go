@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// P6: garbage is collected when two hashes of two slots have left theirs, or
-// half of what the rest of the program needs where that is more, and once.
+// P6: garbage is collected when somebody waits and two hashes of two slots have
+// left theirs, or half of what the rest of the program needs where that is more,
+// and once.
 func TestGarbageIsCollected(t *testing.T) {
 	was := runtime.GOMAXPROCS(2)
 	defer runtime.GOMAXPROCS(was)
@@ -21,19 +22,29 @@ func TestGarbageIsCollected(t *testing.T) {
 	}
 	collections := func() uint64 { return read("/gc/cycles/forced:gc-cycles") }
 	s := &slots{kib: 512 * mib, unit: weight{16 * mib, 1}}
+	waits := false
 	give := func(what string, kib int, want uint64) {
 		t.Helper()
 		before := collections()
-		w := weight{kib, 1}
+		w, next := weight{kib, 1}, &ticket{weight{1, 1}, make(chan struct{})}
 		if err := s.take(t.Context(), w); err != nil {
 			t.Fatal(err)
+		}
+		if waits {
+			s.waiting.PushBack(next)
 		}
 		s.give(w)
 		if got := collections() - before; got != want {
 			t.Errorf("%s: %d collections, want %d", what, got, want)
 		}
+		if waits {
+			<-next.turn
+			s.stop(next.weight)
+		}
 	}
 	runtime.GC()
+	give("of three, while nobody waits", 48*mib, 0)
+	s.garbage, waits = 0, true
 	give("less than of two", 32*mib-1, 0)
 	give("of two", 1, 1)
 	give("less again", 32*mib-1, 0)

@@ -36,12 +36,12 @@ func (m *Manager) List(ctx context.Context, subject string, p store.Page) (infos
 	if err != nil {
 		return nil, "", m.storeError(ctx, subject, err)
 	}
-	current := m.inContext(ctx)
+	current, ok := m.inContext(ctx)
 	infos = make([]Info, len(ss))
 	for i, s := range ss {
 		infos[i] = Info{
 			ID: s.ID, UserAgent: s.UserAgent, Addr: s.Addr, Pending: slices.Clone(s.Identity.Pending), CreatedAt: s.CreatedAt, SeenAt: s.SeenAt,
-			ExpiresAt: earlier(s.IdleUntil, s.ExpiresAt), Current: current != nil && current.ID == s.ID,
+			ExpiresAt: earlier(s.IdleUntil, s.ExpiresAt), Current: ok && current.ID == s.ID,
 		}
 	}
 	return infos, next, nil
@@ -65,8 +65,8 @@ func (m *Manager) Revoke(ctx context.Context, subject, id string) error {
 // answered into ctx by [authn.NewContext], or the new session ends with the
 // others. Half a login ends none: 401, which asks for what it owes.
 func (m *Manager) RevokeOthers(ctx context.Context) error {
-	s := m.inContext(ctx)
-	if s == nil {
+	s, ok := m.inContext(ctx)
+	if !ok {
 		return fault("RevokeOthers wants a context behind Require of this Manager")
 	}
 	if s.Owes() {

@@ -186,8 +186,8 @@ func (m *Manager) replaced(w http.ResponseWriter, r *http.Request, now time.Time
 	case e.Status >= http.StatusInternalServerError:
 		return old, byID, m.log.Refusal(r, e)
 	}
-	if c := m.inContext(r.Context()); c != nil && c.Ref == refOf(token) {
-		byID = *c
+	if c, ok := m.inContext(r.Context()); ok && c.Ref == refOf(token) {
+		byID = c
 	}
 	return old, byID, nil
 }

@@ -43,8 +43,8 @@ func (m *Manager) end(r *http.Request, ref store.SessionRef) *authn.Error {
 	if e != nil && e.Status >= http.StatusInternalServerError {
 		return m.log.Refusal(r, e)
 	}
-	if c := m.inContext(r.Context()); e != nil && c != nil && c.Ref == ref {
-		s, e = *c, nil // another request has changed its token since Verify
+	if c, ok := m.inContext(r.Context()); e != nil && ok && c.Ref == ref {
+		s, e = c, nil // another request has changed its token since Verify
 	}
 	var err error
 	switch {

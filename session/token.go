@@ -90,13 +90,21 @@ func (m *Manager) open(value string) (token, wrong string) {
 }
 
 func isBase64(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+	for i := range len(s) {
+		if !inBase64[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// inBase64 are the bytes of base64url.
+var inBase64 = func() (is [256]bool) {
+	for c := range is {
+		is[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+	}
+	return is
+}()
 
 // token is that of r's cookie: "" with the reason if it has none that counts,
 // and without one if it has none.

@@ -17,8 +17,8 @@ const updateTries = 20
 // was updated since, or else by one read of the store. Without a session it is
 // empty.
 func (m *Manager) Data(r *http.Request) (*Data, error) {
-	s := m.inContext(r.Context())
-	if s == nil {
+	s, ok := m.inContext(r.Context())
+	if !ok {
 		token, _ := m.token(r)
 		if token == "" {
 			return new(Data), nil
@@ -30,9 +30,9 @@ func (m *Manager) Data(r *http.Request) (*Data, error) {
 		if e != nil {
 			return new(Data), nil
 		}
-		s = &found
+		s = found
 	}
-	return m.parse(r, s)
+	return m.parse(r, &s)
 }
 
 // parse is s's data. What cannot be read is a damaged record, and an event.
@@ -112,7 +112,7 @@ func (m *Manager) refFor(w http.ResponseWriter, r *http.Request) store.SessionRe
 
 // forUpdate reads the session of ref; the zero one is to be made.
 func (m *Manager) forUpdate(r *http.Request, ref store.SessionRef, now time.Time) (store.Session, error) {
-	signedIn := m.inContext(r.Context()) != nil
+	_, signedIn := m.inContext(r.Context())
 	if ref == (store.SessionRef{}) {
 		if signedIn { // and logged out since, by this response
 			return store.Session{}, authn.NoCredential("ended meanwhile")

@@ -12,11 +12,16 @@ import (
 )
 
 // verified is one allocation for all that a good cookie needs: its Identity,
-// and what the other methods need of the session.
+// which is the handler's to change, and what the other methods need of the
+// session. Its size is much of what Verify costs.
 type verified struct {
-	identity authn.Identity
-	manager  *Manager
-	session  store.Session
+	identity    authn.Identity
+	manager     *Manager
+	ref         store.SessionRef
+	id, subject string
+	kind        authn.Kind
+	pending     []string
+	data        []byte
 }
 
 // Verify is of [authn.Verifier]: the cookie. A cookie that is malformed, twice
@@ -71,7 +76,7 @@ func (m *Manager) read(ctx context.Context, ref store.SessionRef, now time.Time)
 
 // identity is s's, for one request.
 func (m *Manager) identity(s *store.Session, now time.Time) *authn.Identity {
-	v := &verified{s.Identity, m, *s}
+	v := &verified{s.Identity, m, s.Ref, s.ID, s.Identity.Subject, s.Identity.Kind, s.Identity.Pending, s.Data}
 	id := &v.identity
 	id.Method, id.CredentialID, id.VerifiedAt, id.ExpiresAt, id.Credential = method, s.ID, now, s.ExpiresAt, v
 	return id
@@ -93,17 +98,20 @@ func (m *Manager) touch(r *http.Request, s *store.Session, now time.Time) {
 	}
 }
 
-// inContext is the session of this Manager that ctx belongs to.
-func (m *Manager) inContext(ctx context.Context) *store.Session {
+// inContext is the session of this Manager that ctx belongs to: its Ref, ID and
+// Data, and whose it is.
+func (m *Manager) inContext(ctx context.Context) (s store.Session, ok bool) {
 	id, ok := authn.FromContext(ctx)
 	if !ok {
-		return nil
+		return s, false
 	}
 	v, ok := id.Credential.(*verified)
 	if !ok || v.manager != m {
-		return nil
+		return s, false
 	}
-	return &v.session
+	return store.Session{
+		Ref: v.ref, ID: v.id, Data: v.data, Identity: authn.Identity{Subject: v.subject, Kind: v.kind, Pending: v.pending},
+	}, true
 }
 
 // Check asks whether the session in ctx still lives, for handlers that run for
@@ -112,8 +120,8 @@ func (m *Manager) inContext(ctx context.Context) *store.Session {
 // which change the token: let the client connect again. Any other is an outage,
 // or a ctx without a session. It is no use of the session: that ends as if nobody asked.
 func (m *Manager) Check(ctx context.Context) error {
-	s := m.inContext(ctx)
-	if s == nil {
+	s, ok := m.inContext(ctx)
+	if !ok {
 		return fault("Check wants a context behind Require of this Manager")
 	}
 	if _, e := m.read(ctx, s.Ref, m.cfg.Now()); e != nil {
