@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
@@ -238,7 +239,7 @@ func TestContextOfTheStore(t *testing.T) {
 						return
 					}
 					<-sub.Done()
-					if d := time.Since(began); d != wait || ctx.Err() != context.DeadlineExceeded || sub.Err() != context.DeadlineExceeded {
+					if d := time.Since(began); d != wait || !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(sub.Err(), context.DeadlineExceeded) {
 						t.Errorf("ended after %s: %v, %v", d, ctx.Err(), sub.Err())
 					}
 				}}
@@ -247,7 +248,7 @@ func TestContextOfTheStore(t *testing.T) {
 					t.Errorf("status %d", w.Code)
 				}
 				<-kept.Done()
-				if want := map[bool]error{true: context.Canceled, false: context.DeadlineExceeded}[wait == 0]; kept.Err() != want {
+				if want := map[bool]error{true: context.Canceled, false: context.DeadlineExceeded}[wait == 0]; !errors.Is(kept.Err(), want) {
 					t.Errorf("after the call Err = %v, want %v", kept.Err(), want)
 				}
 			})
