@@ -186,7 +186,7 @@ func (m *Manager) replaced(w http.ResponseWriter, r *http.Request, now time.Time
 	case e.Status >= http.StatusInternalServerError:
 		return old, byID, m.log.Refusal(r, e)
 	}
-	if c, ok := m.inContext(r.Context()); ok && c.Ref == refOf(token) {
+	if c, _ := m.inContext(r.Context()); c.Ref == refOf(token) {
 		byID = c
 	}
 	return old, byID, nil

@@ -39,12 +39,13 @@ func (m *Manager) Logout(w http.ResponseWriter, r *http.Request) error {
 // end deletes the session of ref: somebody's by its ID, so that it ends even if
 // another request gives it a new token meanwhile.
 func (m *Manager) end(r *http.Request, ref store.SessionRef) *authn.Error {
-	s, e := m.read(r.Context(), ref, m.cfg.Now())
+	s, _ := m.inContext(r.Context())
+	var e *authn.Error
+	if s.Ref != ref { // else it was read by Verify, and its ID is as good even if its token has changed since
+		s, e = m.read(r.Context(), ref, m.cfg.Now())
+	}
 	if e != nil && e.Status >= http.StatusInternalServerError {
 		return m.log.Refusal(r, e)
-	}
-	if c, ok := m.inContext(r.Context()); e != nil && ok && c.Ref == ref {
-		s, e = c, nil // another request has changed its token since Verify
 	}
 	var err error
 	switch {
