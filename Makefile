@@ -23,13 +23,13 @@ HALF := Redis|Browser|Webapp|Quickstart|Provider
 # at the end of a sound run.
 FUZZTIME ?= 20000x
 
-.PHONY: check test lint build install servers servers-build servers-1 servers-2 servers-unraced race standalone fuzz coverage \
+.PHONY: check test lint build install tests servers-build servers-1 servers-2 race unraced standalone fuzz coverage \
 	apidiff release-check licenses golden bench bench-long torture mutate
 
 check: lint build
 	go test ./...
 
-test: lint build install servers race standalone fuzz coverage apidiff release-check
+test: lint build install tests standalone fuzz coverage apidiff release-check
 
 # The linters and what looks after releases are pinned in a module that no consumer sees.
 $(LINT): TOOL = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -49,12 +49,12 @@ build:
 install:
 	internal/integration/install.sh
 
-# The tests against servers wait half of the time, so that both halves run at
-# once, each with servers of its own. AUTHN_SUMMARY is where they say what ran on
-# which server. They also leave profiles for coverage, and so does standalone.
-servers: servers-build
-	$(MAKE) --no-print-directory -j2 --output-sync=target servers-1 servers-2
-	$(MAKE) --no-print-directory servers-unraced
+# The tests against servers wait half of the time, so that both halves of them run
+# at once, each with servers of its own, and beside all other tests. AUTHN_SUMMARY
+# is where they say what ran on which server. They also leave profiles for
+# coverage, and so does standalone.
+tests: servers-build
+	$(MAKE) --no-print-directory -j3 --output-sync=target servers-1 servers-2 race unraced
 
 # Once, and not by both halves at the same time.
 servers-build:
@@ -67,15 +67,15 @@ servers-1 servers-2:
 	cd internal/integration; go test -race -shuffle=on -timeout=40m $(which) $(COVER_SERVERS) -coverprofile=$(CURDIR)/coverage/$@.out ./...; \
 	cat $$AUTHN_SUMMARY
 
-# The tests that the race detector leaves out, by their build constraint: it would
-# be measured, too.
-servers-unraced:
-	cd internal/integration && tests=$$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $$(grep -l '^//go:build !race' *_test.go) | paste -sd'|') && \
-	[ -n "$$tests" ] && go test -run="^($$tests)\$$" .
-
-# All other modules.
 race:
 	for m in $(filter-out %/internal/integration,$(MODULES)); do (cd $$m && go test -race -shuffle=on -timeout=40m ./...); done
+
+# The tests against servers that the race detector leaves out, by their build
+# constraint: it would be measured, too, or would find nothing.
+unraced:
+	export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
+	cd internal/integration; tests=$$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $$(grep -l '^//go:build !race' *_test.go) | paste -sd'|'); \
+	[ -n "$$tests" ]; go test -run="^($$tests)\$$" .; cat $$AUTHN_SUMMARY
 
 # Without the workspace, which raises versions, and by the oldest Go that go.mod
 # admits, which go downloads: the least that a consumer of the core has.

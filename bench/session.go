@@ -78,7 +78,7 @@ func sessions() []row {
 
 // library is one way to have sessions.
 type library struct {
-	cookie     *http.Cookie // the visitor's
+	cookies    []*http.Cookie // the visitor's is the last
 	middleware func(http.Handler) http.Handler
 	user       func(r *http.Request) string
 	// count keeps one more visit, and answers how many there are.
@@ -88,10 +88,12 @@ type library struct {
 	inCookie bool
 }
 
+func (l library) cookie() *http.Cookie { return l.cookies[len(l.cookies)-1] }
+
 func (l library) request(method string) *http.Request {
 	r := httptest.NewRequest(method, "/", nil)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.AddCookie(l.cookie)
+	r.AddCookie(l.cookie())
 	return r
 }
 
@@ -164,7 +166,7 @@ func sessionManager(st store.Sessions, kc *authn.Keychain) ourLibrary {
 		if err != nil {
 			panic(err)
 		}
-		l.cookie = w.Result().Cookies()[0]
+		l.cookies = append(l.cookies, w.Result().Cookies()[0])
 		if _, err := l.count(w, l.request(http.MethodPost)); err != nil {
 			panic(err)
 		}
@@ -198,7 +200,7 @@ func scsManager(m *scs.SessionManager) library {
 		if err != nil {
 			panic(err)
 		}
-		l.cookie = &http.Cookie{Name: m.Cookie.Name, Value: token}
+		l.cookies = append(l.cookies, &http.Cookie{Name: m.Cookie.Name, Value: token})
 	})
 	return l
 }
@@ -217,7 +219,7 @@ func cookieStore() library {
 	}
 	var fresh http.Request // Get changes the request, which comes again here
 	return library{
-		cookie:   w.Result().Cookies()[0],
+		cookies:  w.Result().Cookies()[:1],
 		inCookie: true,
 		middleware: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -283,7 +285,7 @@ func byHand() library {
 	}
 	eachUser(func(user string) {
 		token := rand.Text() + rand.Text()
-		l.cookie = &http.Cookie{Name: "session", Value: token}
+		l.cookies = append(l.cookies, &http.Cookie{Name: "session", Value: token})
 		all[sha256.Sum256([]byte(token))] = &record{user, 1, time.Now().Add(24 * time.Hour)}
 	})
 	return l

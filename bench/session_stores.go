@@ -62,7 +62,7 @@ func redisSessions() stored {
 	ctx := context.Background()
 	c := redis.NewClient(&redis.Options{Addr: servers.Redis(host{}).Addr, ContextTimeoutEnabled: true})
 	ours := sessionManager(authn.Must(redisstore.New(c, redisstore.Config{KeyPrefix: "ours:"})), nil)
-	key := authn.Must(c.Keys(ctx, "ours:*session:"+store.DigestOf(ours.cookie.Value).String()).Result())[0]
+	key := authn.Must(c.Keys(ctx, "ours:*session:"+store.DigestOf(ours.cookie().Value).String()).Result())[0]
 	value := authn.Must(c.Get(ctx, key).Bytes())
 	return stored{
 		ours: ours, scs: scsOn(goredisstore.NewWithPrefix(c, "scs:")),
@@ -80,7 +80,7 @@ func postgresSessions() stored {
 		panic(err)
 	}
 	ours := sessionManager(st, nil)
-	digest, tag := store.DigestOf(ours.cookie.Value), store.TagOf(visitor)
+	digest, tag := store.DigestOf(ours.cookie().Value), store.TagOf(visitor)
 	read := authn.Must(db.Prepare("SELECT digest, tag, id, subject, identity, data, revision, remember, user_agent, addr, " +
 		"created_at, seen_at, idle_until, expires_at FROM authn_sessions WHERE digest = $1 AND tag = $2 AND LEAST(idle_until, expires_at) > $3"))
 	// Of another visitor: ours would find a revision that it does not know.

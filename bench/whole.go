@@ -43,7 +43,7 @@ const (
 // a request that is written down already and an answer that is skipped. The bare
 // handler gets the same bytes: to read a credential's field is the server's work.
 func wholeRequests(wanted func(name string) bool) (rows []row) {
-	add := func(with, field, ours string, h http.Handler, peers ...served) {
+	add := func(with string, field fieldOf, ours string, h http.Handler, peers ...served) {
 		r := row{name: wholePrefix + with, wall: true, requests: connections * perOp, promises: faster("Q9", ours, wholeAtMost, bareAPI)}
 		if !wanted(r.name) {
 			return
@@ -56,30 +56,34 @@ func wholeRequests(wanted func(name string) bool) (rows []row) {
 	st := memstore.New(memstore.Config{})
 
 	keys := authn.Must(apikey.New(st, apikey.Config{Prefix: "acme_live"}))
-	key, err := keys.Create(context.Background(), "ada", apikey.Spec{})
-	if err != nil {
-		panic(err)
-	}
-	add("API key", "X-API-Key: "+key.Secret.Reveal(), "Require(apikey)", authn.Require(keys)(api))
+	add("API key", func(client int) string {
+		key, err := keys.Create(context.Background(), fmt.Sprint("client", client), apikey.Spec{})
+		if err != nil {
+			panic(err)
+		}
+		return "X-API-Key: " + key.Secret.Reveal()
+	}, "Require(apikey)", authn.Require(keys)(api))
 
 	for _, alg := range []string{"HS256", "ES256"} {
 		k := newKey(alg)
-		field := "Authorization: Bearer " + k.token()
+		field := func(int) string { return "Authorization: Bearer " + k.token() }
 		add("JWT "+alg, field, "Require(jwtauth)", authn.Require(k.verifier(st, false))(api),
 			served{"go-jwt-middleware", auth0Middleware(k).CheckJWT(api), field})
 	}
 
-	cookie := func(l library) string { return "Cookie: " + l.cookie.Name + "=" + l.cookie.Value }
 	ours, other := sessionManager(memory(), nil), scsManager(scs.New())
+	cookie := func(l library) fieldOf {
+		return func(client int) string { return "Cookie: " + l.cookies[client].Name + "=" + l.cookies[client].Value }
+	}
 	add(wholeSession, cookie(ours.library), requireSession, authn.Require(ours.manager)(api),
 		served{scsWhole, other.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if other.user(r) == visitor {
+			if other.user(r) != "" {
 				api(w, r)
 			}
 		})), cookie(other)})
 
 	limiter := authn.Must(ratelimit.New(st, ratelimit.Config{}, ratelimit.GCRA("api", 10_000, time.Second, 1_000_000, ratelimit.ByClient)))
-	const none = "Accept-Language: en"
+	none := func(int) string { return "Accept-Language: en" }
 	add("no credential", none, "ratelimit by client, GCRA", limiter.Middleware(api),
 		served{"httprate by client", httprate.LimitBy(plenty, time.Hour, byPeer)(api), none})
 	return rows
@@ -102,22 +106,25 @@ var api http.HandlerFunc = func(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(answer)
 }
 
+// fieldOf is the header field by which a client says who it is.
+type fieldOf func(client int) string
+
 // served is a handler and the field that its requests have.
 type served struct {
 	name  string
 	h     http.Handler
-	field string
+	field fieldOf
 }
 
-// loopback sends perOp requests over each of the connections.
+// loopback sends perOp requests over each of the connections, each a client's.
 func (s served) loopback() func() {
 	l := authn.Must(new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"))
 	go func() { panic(http.Serve(l, s.h)) }()
-	request := "GET /api/orders HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench\r\nAccept: application/json\r\n" + s.field + "\r\n\r\n"
+	const begin = "GET /api/orders HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench\r\nAccept: application/json\r\n"
 	clients := make([]client, connections)
 	for i := range clients {
 		c := authn.Must(new(net.Dialer).DialContext(context.Background(), "tcp", l.Addr().String()))
-		clients[i] = client{c, bufio.NewReader(c), []byte(request)}
+		clients[i] = client{c, bufio.NewReader(c), []byte(begin + s.field(i) + "\r\n\r\n")}
 		if err := clients[i].first(); err != nil {
 			panic(s.name + ": " + err.Error())
 		}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the coverage of each package of the core module, and fails below 90 %.
 # sqlstore and redisstore are covered by the tests against servers, and fail below
-# 85 %. The profiles are those that `make standalone race` leaves.
+# 85 %. The profiles are those that `make tests standalone` leaves.
 set -euo pipefail
 cd "$(dirname "$0")/../../coverage"
 # A block that several test binaries report counts once, covered if any of them ran it.
