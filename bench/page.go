@@ -42,7 +42,7 @@ func writePage(path, section, text string) error {
 }
 
 func (rep *report) markdown() string {
-	about := machine()
+	about := rep.machine()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s.\n\nPeers: %s.\n", about[0], strings.Join(about[1:], ", "))
 	for _, t := range rep.tables() {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 // report is what a run has found.
 type report struct {
+	began jiffies
 	// times are of rows, whole of rows that are whole requests, and kept is what
 	// was promised of all.
 	times, whole, flood, limits, kept *table
@@ -27,6 +29,7 @@ type table struct {
 
 func newReport() *report {
 	return &report{
+		began:  processors(),
 		times:  &table{title: "Operations", head: []string{"operation", "contender", "ns", "allocs", "x floor"}},
 		flood:  &table{title: "Logins in a process of their own", head: []string{"operation", "contender", "s", "MiB at most", "x floor"}},
 		limits: &table{title: "Limits side by side"},
@@ -78,7 +81,7 @@ func (t *table) add(line ...string) { t.lines = append(t.lines, line) }
 
 // write is for who looks at a terminal.
 func (rep *report) write(out io.Writer) {
-	for _, line := range machine() {
+	for _, line := range rep.machine() {
 		fmt.Fprintln(out, line)
 	}
 	for _, t := range rep.tables() {
@@ -94,9 +97,37 @@ func (rep *report) write(out io.Writer) {
 	}
 }
 
-// machine is what figures depend on: Go, the processor and the peers' versions.
-func machine() []string {
-	return append([]string{fmt.Sprintf("%s %s/%s, %s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu(), runtime.NumCPU())}, deps()...)
+// machine is what figures depend on: Go, the processor, how much of it others
+// took meanwhile, and the peers' versions.
+func (rep *report) machine() []string {
+	line := fmt.Sprintf("%s %s/%s, %s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu(), runtime.NumCPU())
+	if now := processors(); now.all > rep.began.all {
+		line += fmt.Sprintf(", of which other machines took %.0f %%", 100*(now.stolen-rep.began.stolen)/(now.all-rep.began.all))
+	}
+	return append([]string{line}, deps()...)
+}
+
+// jiffies are what the processors of a virtual machine had so far: all, and of
+// these what its host gave to others while it was wanted here (proc(5), steal).
+type jiffies struct{ all, stolen float64 }
+
+func processors() (j jiffies) {
+	const steal = 8 // its column
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return j
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	for i, column := range strings.Fields(line) {
+		n, _ := strconv.ParseFloat(column, 64) // 0 of "cpu"
+		if i <= steal {
+			j.all += n
+		}
+		if i == steal {
+			j.stolen = n
+		}
+	}
+	return j
 }
 
 // deps are the peers with their versions.
