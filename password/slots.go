@@ -91,7 +91,7 @@ func (s *slots) take(ctx context.Context, w weight) error {
 func (s *slots) give(w weight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.garbage += w.kib
+	s.garbage = min(s.garbage+w.kib, 1<<30) // an int of 32 bits has room for that
 	if !s.collecting && s.waiting.Len() > 0 && s.full() {
 		s.collecting, s.garbage = true, 0
 		s.mu.Unlock()

@@ -170,7 +170,7 @@ func (f *failover) take(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// deadline is a context that ends then, and not before. It makes a timer only for
+// deadline is a context that ends then, or with the call. It makes a timer only for
 // who waits for it: a store in memory does not.
 type deadline struct {
 	values context.Context
@@ -179,6 +179,7 @@ type deadline struct {
 	mu    sync.Mutex
 	timed context.Context // nil: nobody has asked
 	stop  context.CancelFunc
+	over  bool
 }
 
 func (d *deadline) begin() context.Context {
@@ -186,15 +187,18 @@ func (d *deadline) begin() context.Context {
 	defer d.mu.Unlock()
 	if d.timed == nil {
 		d.timed, d.stop = context.WithDeadline(context.WithoutCancel(d.values), d.at)
+		if d.over {
+			d.stop()
+		}
 	}
 	return d.timed
 }
 
-// end is for when the call is over: who still waits need not any longer.
+// end is for when the call is over: who still waits, or will, need not any longer.
 func (d *deadline) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stop != nil {
+	if d.over = true; d.stop != nil {
 		d.stop()
 	}
 }
@@ -204,7 +208,7 @@ func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
 func (d *deadline) Done() <-chan struct{}       { return d.begin().Done() }
 func (d *deadline) Err() error                  { return d.begin().Err() }
 
-// Value also finds what package context keeps in timed, so that it needs no
+// Value, once Done was asked as package context does first, also finds what package context keeps in timed, so that it needs no
 // goroutine for a context that is made of this one.
 func (d *deadline) Value(key any) any {
 	d.mu.Lock()

@@ -196,7 +196,7 @@ func setFields(h http.Header, p *Policy, t *store.LimitTake, s store.LimitState)
 	if s.RetryIn > 0 {
 		wait = s.RetryIn
 	}
-	var room [128]byte // more than there can be: three numbers and 32 characters twice
+	var room [128]byte // enough for four numbers and 32 characters twice within the bounds of a Policy
 	b := append(append(append(room[:0], '"'), p.Name...), `";q=`...)
 	b = strconv.AppendInt(b, int64(t.Limit), 10)
 	if p.period%time.Second == 0 {

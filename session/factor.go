@@ -87,6 +87,6 @@ func (m *Manager) othersProof(w http.ResponseWriter, r *http.Request, s *store.S
 	if _, ok := authn.FromContext(r.Context()); !ok {
 		return false
 	}
-	verified, _ := m.inContext(r.Context())
-	return verified.ID != s.ID
+	verified, ok := m.inContext(r.Context())
+	return !ok || verified.ID != s.ID
 }
