@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -16,9 +15,6 @@ import (
 
 	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
-
-// browserTimeout bounds what one test does with a browser.
-const browserTimeout = 3 * time.Minute
 
 // tab is one of a browser. What fails in it ends the test.
 type tab struct {
@@ -32,7 +28,7 @@ func newBrowser(t *testing.T) tab {
 	t.Helper()
 	b := servers.Chromium(t)
 	servers.Case(t, b.Version)
-	ctx, cancel := context.WithTimeout(b.Context, browserTimeout)
+	ctx, cancel := context.WithTimeout(b.Context, patience)
 	t.Cleanup(cancel)
 	return tab{t, b.Context}.open(chromedp.NewContext(ctx, chromedp.WithNewBrowserContext()))
 }

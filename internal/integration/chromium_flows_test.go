@@ -70,7 +70,7 @@ func newOrdinaryBrowser(t *testing.T) tab {
 	t.Helper()
 	b := servers.Chromium(t)
 	servers.Case(t, b.Version)
-	ctx, cancel := context.WithTimeout(b.Context, browserTimeout)
+	ctx, cancel := context.WithTimeout(b.Context, patience)
 	t.Cleanup(cancel)
 	return tab{t, b.Context}.open(chromedp.NewContext(ctx))
 }

@@ -136,7 +136,7 @@ func TestMTLSBehindProxies(t *testing.T) {
 				for i := 0; i+1 < len(fields); i += 2 {
 					r.Header.Add(fields[i], fields[i+1])
 				}
-				resp, err := (&http.Client{Transport: tr, Timeout: peerTimeout}).Do(r)
+				resp, err := (&http.Client{Transport: tr, Timeout: patience}).Do(r)
 				if err != nil {
 					t.Fatal(err)
 				}

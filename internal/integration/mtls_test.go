@@ -107,7 +107,7 @@ func newMTLSPeer(t testing.TB, name string) mtlsPeer {
 // run answers what the program prints, and its error.
 func (p mtlsPeer) run(stdin string, args ...string) (out string, err error) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), peerTimeout)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Stdin, cmd.WaitDelay = strings.NewReader(stdin), time.Second

@@ -17,9 +17,6 @@ import (
 	"github.com/gatehouse-go/authn/internal/integration/servers"
 )
 
-// peerTimeout is for npm, and for a peer's answer.
-const peerTimeout = time.Minute
-
 // nodePeer is a folder of testdata with a peer.mjs and a package-lock.json.
 type nodePeer struct {
 	once sync.Once
@@ -58,7 +55,7 @@ func installedNode(t *testing.T, peer string) (node, script string) {
 // askPeer runs a program that reads a request as JSON and answers it as JSON.
 func askPeer(t *testing.T, request, answer any, program string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), peerTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = bytes.NewReader(authn.Must(json.Marshal(request)))
@@ -81,7 +78,7 @@ func installNode(npm, peer string) (string, error) {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", peer))); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), peerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, npm, "ci", "--prefer-offline", "--engine-strict", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir, cmd.WaitDelay = dir, time.Second

@@ -233,7 +233,7 @@ type visitor struct {
 
 func (s *oidcSite) visitor(t *testing.T) *visitor {
 	jar := authn.Must(cookiejar.New(nil))
-	return &visitor{t: t, client: &http.Client{Transport: s.client.Transport, Jar: jar, Timeout: peerTimeout}}
+	return &visitor{t: t, client: &http.Client{Transport: s.client.Transport, Jar: jar, Timeout: patience}}
 }
 
 func (v *visitor) loads(resp *http.Response, err error) {

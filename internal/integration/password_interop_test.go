@@ -209,7 +209,7 @@ func TestPasswordInteropHtpasswd(t *testing.T) {
 // peerOutput is what a program prints that reads a password.
 func peerOutput(t *testing.T, stdin, program string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), peerTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = strings.NewReader(stdin)

@@ -20,9 +20,6 @@ import (
 	"github.com/gatehouse-go/authn/password"
 )
 
-// passwordsTimeout is for npm.
-const passwordsTimeout = time.Minute
-
 // isCommonPassword reports whether a policy that asks for little more calls pw
 // common.
 func isCommonPassword(t *testing.T, pw string) bool {
@@ -142,7 +139,7 @@ func installPasswordLists(npm string) (string, error) {
 	if err := os.CopyFS(dir, os.DirFS("testdata/passwords")); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), passwordsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir, cmd.WaitDelay = dir, time.Second

@@ -380,7 +380,7 @@ func startRacer(t *testing.T, test string, number int, args []string) *racer {
 	}
 	t.Cleanup(func() {
 		_ = in.Close() // ends it
-		hung := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		hung := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer hung.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("process %d: %v", number, err)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -35,7 +34,7 @@ func TestQuickstartOnEveryStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			at := url(t)
 			for _, program := range programs {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				out, err := exec.CommandContext(ctx, program, "-walkthrough", "-store", at).CombinedOutput()
 				if err != nil || !strings.Contains(string(out), "answers are what they have to be") {

@@ -24,6 +24,9 @@ func TestRedisSentinelFailover(t *testing.T) {
 // D5, D8: a primary of a cluster dies, and its replica takes its slots.
 func TestRedisClusterFailover(t *testing.T) {
 	c := servers.OwnRedisCluster(t)
+	for _, s := range append(c.Primaries, c.Replicas...) {
+		wantErr(t, redisClient(t, s).ConfigSet(t.Context(), "cluster-node-timeout", "5000").Err(), nil)
+	}
 	o := &redis.UniversalOptions{Addrs: c.Addrs()}
 	survives(t, o, c.Primaries[0])
 }

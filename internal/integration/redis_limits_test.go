@@ -95,12 +95,12 @@ func (b *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 }
 
 // D5, R2: what is given back is no more than was taken, however others came in
-// between; and it is given back though the caller has gone.
+// between; and it is given back though the caller has gone, or the server is slow.
 func TestRedisClusterGivesBackNoMore(t *testing.T) {
 	var ahead time.Duration
 	cfg := redisstore.Config{KeyPrefix: "more:", ClockOffset: func() time.Duration { return ahead }}
 	other := openRedis(t, redisCluster(t), cfg)
-	c := redisCluster(t)
+	c := clusterOf(t, servers.RedisCluster(t))
 	s := openRedis(t, c, cfg)
 	var b between
 	c.AddHook(&b)
@@ -144,6 +144,15 @@ func TestRedisClusterGivesBackNoMore(t *testing.T) {
 		}
 		l.Cost = 0
 		wantTaken(t, s, []store.LimitTake{l}, 3)
+	})
+	t.Run("the server is slow", func(t *testing.T) {
+		b = between{3, func() { // which gives back
+			wantErr(t, c.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
+				return node.Do(ctx, "client", "pause", 600).Err()
+			}), nil)
+		}}
+		l := redisGCRA("eve", 3)
+		wantTaken(t, s, []store.LimitTake{l, full}, 3, -1)
 	})
 }
 

@@ -15,7 +15,7 @@ func init() {
 	// args are the key prefix and the addresses, of a cluster if there are
 	// several.
 	raceOpeners["Redis"] = func(args []string) (raceStore, error) {
-		c := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: strings.Fields(args[1]), ContextTimeoutEnabled: true})
+		c := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: strings.Fields(args[1]), ReadTimeout: redisPatience, ContextTimeoutEnabled: true})
 		return redisstore.New(c, redisstore.Config{KeyPrefix: args[0]})
 	}
 }

@@ -33,13 +33,17 @@ var redisBackends = map[string]func(t testing.TB) redis.UniversalClient{
 	"Redis Cluster": redisCluster,
 }
 
+// redisPatience is how long tests wait for an answer that nobody keeps back: a
+// busy machine is no lost answer, which the client would ask for again.
+const redisPatience = time.Minute
+
 // redisClient is a client of s, nil being the shared server.
 func redisClient(t testing.TB, s *servers.RedisServer) *redis.Client {
 	t.Helper()
 	if s == nil {
 		s = servers.Redis(t)
 	}
-	return redisWith(t, &redis.Options{Addr: s.Addr})
+	return redisWith(t, &redis.Options{Addr: s.Addr, ReadTimeout: redisPatience})
 }
 
 func redisCluster(t testing.TB) redis.UniversalClient {
@@ -49,7 +53,7 @@ func redisCluster(t testing.TB) redis.UniversalClient {
 
 func clusterOf(t testing.TB, cluster *servers.Cluster) *redis.ClusterClient {
 	t.Helper()
-	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), ContextTimeoutEnabled: true})
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), ReadTimeout: redisPatience, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

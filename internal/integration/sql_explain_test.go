@@ -88,7 +88,7 @@ func sayAll(t *testing.T, st *sqlstore.Store, r *sqlRecorder) {
 	sayLimits(t, st)
 	sayCodes(t, st)
 	// Run deletes first and waits then.
-	run, cancel := context.WithTimeout(ctx, 10*time.Second)
+	run, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- st.Run(run) }()

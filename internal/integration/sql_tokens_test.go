@@ -325,7 +325,7 @@ func TestRunDeletesOldTokens(t *testing.T) {
 // after those that come before it.
 func sweepOnce(t *testing.T, st *sqlstore.Store, db *sql.DB, b sqlBackend, schema, table string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- st.Run(ctx) }()

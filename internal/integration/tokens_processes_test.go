@@ -353,7 +353,7 @@ func (p *tokenProcesses) start(t *testing.T) int {
 	number := len(p.procs)
 	t.Cleanup(func() {
 		_ = in.Close() // ends it
-		hung := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		hung := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer hung.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("process %d: %v", number, err)

@@ -261,7 +261,7 @@ func (m *machines) client(t *testing.T, c machine) *http.Client {
 	}
 	transport := &http.Transport{TLSClientConfig: cfg}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: peerTimeout}
+	return &http.Client{Transport: transport, Timeout: patience}
 }
 
 // resourceServer is another process.
@@ -288,7 +288,7 @@ func startResourceServer(t *testing.T, m *machines) resourceServer {
 	}
 	t.Cleanup(func() {
 		_ = in.Close() // ends it
-		hung := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		hung := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer hung.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("resource server: %v", err)

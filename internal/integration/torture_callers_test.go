@@ -18,12 +18,8 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
-const (
-	// tortureTimeout is the deadline of each call.
-	tortureTimeout = time.Second
-	// tortureHung is when a call that has not come back never will.
-	tortureHung = 30 * time.Second
-)
+// tortureTimeout is the deadline of each call.
+const tortureTimeout = time.Second
 
 // tortureRequest asks a process for a call, and tortureReply is its answer.
 type (
@@ -172,13 +168,13 @@ func (c *tortureChild) call(r tortureRequest) (tortureOut, bool) {
 	if err != nil { // it may have been read
 		return tortureOut{Answer: tortureUnknown}, true
 	}
-	hung := time.NewTimer(tortureHung)
+	hung := time.NewTimer(patience)
 	defer hung.Stop()
 	select {
 	case out := <-answer:
 		return out, true
 	case <-hung.C:
-		c.t.Errorf("%s of %s, whose context ended after %v, has not come back after %v", r.In.Do, r.Key, r.Timeout, tortureHung)
+		c.t.Errorf("%s of %s, whose context ended after %v, has not come back after %v", r.In.Do, r.Key, r.Timeout, patience)
 		return tortureOut{Answer: tortureUnknown}, true
 	}
 }

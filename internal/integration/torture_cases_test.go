@@ -40,6 +40,9 @@ type tortureCase struct {
 	// Redis client sends it twice. nil: none does. package redisstore's doc says
 	// which do.
 	again func(is tortureState) tortureIn
+	// denied is what the caller of a change may be answered that was made, when a
+	// Redis client sent it twice and others called in between. "": none is.
+	denied string
 }
 
 // reads reports whether in changes nothing, so that one without an answer says

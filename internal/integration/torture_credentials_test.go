@@ -155,7 +155,7 @@ var tortureCredentials = []*tortureCase{
 		last:   tortureRead,
 		count:  func(out tortureOut) int { return int(out.N) - 1 },
 		change: tortureFrom("accept"),
-		again:  func(is tortureState) tortureIn { return tortureIn{Do: "accept", N: is.N + 1} },
+		denied: tortureConflict,
 	},
 	{
 		// Of two live secrets neither is dropped for a third, unless the newest is

@@ -98,8 +98,11 @@ func (k *tortureKey) linearizable(c *tortureCase, resends bool) porcupine.CheckR
 		if op.out.Answer == tortureUnknown {
 			end = math.MaxInt64
 		}
-		if !c.reads(op.in) && resends && c.again != nil {
-			resent += min(tortureResends, int((op.answer-op.call)/tortureResendAfter))
+		if resends && c.again != nil {
+			resent += op.resent(c)
+		}
+		if resends && c.mayBeDenied(op) {
+			op.out.Answer = tortureUnknown // it has been made by then, or was by another
 		}
 		if !c.reads(op.in) || op.out.Answer != tortureUnknown {
 			history = append(history, porcupine.Operation{Input: op.in, Output: op.out, Call: int64(op.call), Return: end})
@@ -133,12 +136,25 @@ func (k *tortureKey) linearizable(c *tortureCase, resends bool) porcupine.CheckR
 
 const (
 	// tortureCheckWithin bounds the search for an order. It takes milliseconds.
-	tortureCheckWithin = 30 * time.Second
+	tortureCheckWithin = patience
 	// tortureResends is how often go-redis sends a call again, and before
 	// tortureResendAfter it never does: MaxRetries and MinRetryBackoff.
 	tortureResends     = 3
 	tortureResendAfter = 8 * time.Millisecond
 )
+
+// resent is how often a client may have sent op's change again.
+func (op tortureOp) resent(c *tortureCase) int {
+	if c.reads(op.in) {
+		return 0
+	}
+	return min(tortureResends, int((op.answer-op.call)/tortureResendAfter))
+}
+
+// mayBeDenied reports whether op may have made its change, in spite of its answer.
+func (c *tortureCase) mayBeDenied(op tortureOp) bool {
+	return c.denied != "" && op.out.Answer == c.denied && op.resent(c) > 0
+}
 
 // audit compares what was acknowledged with what is there at the end, which is
 // what the last call says: changes that are not there any more, and changes
@@ -154,14 +170,14 @@ func (k *tortureKey) audit(c *tortureCase, resends bool) (lost, doubled int) {
 		if id == "" {
 			continue
 		}
-		switch op.out.Answer {
-		case tortureOK:
+		switch {
+		case op.out.Answer == tortureOK:
 			possible[id] = true
 			acknowledged[id]++
 			if once && acknowledged[id] > 1 {
 				doubled++
 			}
-		case tortureUnknown:
+		case op.out.Answer == tortureUnknown, resends && c.mayBeDenied(op):
 			possible[id] = true
 		}
 	}

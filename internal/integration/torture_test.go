@@ -36,8 +36,6 @@ const (
 	// tortureBreath is what a caller takes before it tries again, so that a dead
 	// server does not fill histories.
 	tortureBreath = 5 * time.Millisecond
-	// tortureEnds is how long a backend may take to be well again at the end.
-	tortureEnds = time.Minute
 	// tortureChecks is how many keys are judged at once.
 	tortureChecks = 8
 )
@@ -300,10 +298,10 @@ func (l *tortureLoad) check(t *testing.T) []porcupine.CheckResult {
 		free <- struct{}{}
 		checks.Go(func() {
 			defer func() { <-free }()
-			ctx, cancel := context.WithTimeout(context.Background(), tortureEnds)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if !tortureUntil(ctx, func(context.Context) error { return l.look(k) }) {
-				t.Errorf("%s: the store is not well again within %v: %v", k.name, tortureEnds, l.run.direct.Check(ctx))
+				t.Errorf("%s: the store is not well again within %v: %v", k.name, patience, l.run.direct.Check(ctx))
 			}
 			is[i] = k.linearizable(l.c, l.run.resends)
 		})

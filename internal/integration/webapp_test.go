@@ -105,7 +105,7 @@ func (a *webapp) mail(to string) (link string) {
 			a.t.Fatalf("a mail went to %s, want %s", m[0], to)
 		}
 		return m[1]
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		a.t.Fatalf("no mail to %s", to)
 		return ""
 	}

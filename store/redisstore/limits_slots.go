@@ -11,8 +11,8 @@ import (
 	"github.com/gatehouse-go/authn/store"
 )
 
-// giveBackFor is how long a call may take longer, whose context may have ended,
-// to give back what it has taken.
+// giveBackFor is how long a call may take after the end of its context to give
+// back what it has taken.
 const giveBackFor = 250 * time.Millisecond
 
 // slotsOf are the indexes of n counters by the slot that they lie in: all of one
@@ -38,8 +38,9 @@ func inTurn(ctx context.Context, slots [][]int, take func(ctx context.Context, i
 		if passes && err == nil {
 			continue
 		}
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackFor)
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 		defer cancel()
+		defer context.AfterFunc(ctx, func() { time.AfterFunc(giveBackFor, cancel) })()
 		for j := range i {
 			_ = giveBack(back, j)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // readyWithin bounds how long a server may take to answer.
-const readyWithin = time.Minute
+const readyWithin = 5 * time.Minute
 
 // Process is a server that was started here.
 type Process struct {
@@ -91,10 +91,10 @@ func (p *Process) all() []int {
 	return all
 }
 
-// Stop asks it to end with sig, and ends it after ten seconds.
+// Stop asks it to end with sig, and ends it after a minute.
 func (p *Process) Stop(sig os.Signal) {
 	p.cmd.Process.Signal(sig)
-	t := time.NewTimer(10 * time.Second)
+	t := time.NewTimer(time.Minute)
 	defer t.Stop()
 	select {
 	case <-p.exited:

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -216,7 +215,7 @@ func (s *RedisServer) Version(tb testing.TB) string {
 	tb.Helper()
 	c := s.Client()
 	defer func() { _ = c.Close() }()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
 	defer cancel()
 	info, err := c.Info(ctx, "server").Result()
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 )
 
 // restartWithin bounds how long a server is started anew.
-const restartWithin = 20 * time.Second
+const restartWithin = readyWithin
 
 // SQLServer is a PostgreSQL or a MariaDB.
 type SQLServer struct {
