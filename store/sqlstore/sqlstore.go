@@ -65,9 +65,9 @@
 // MySQL and MariaDB (rpl_semi_sync_…, which falls back to asynchronous after its
 // timeout: set that high).
 //
-// Serialization failures, deadlocks and a busy SQLite are tried again, up to
-// ten times and within the context; then they are an error, as is any other
-// failure of the database.
+// Serialization failures, deadlocks and a busy SQLite are tried again within the
+// context, until there were ten tries and five seconds have passed; then they
+// are an error, as is any other failure of the database.
 package sqlstore
 
 import (

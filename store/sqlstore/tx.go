@@ -116,8 +116,10 @@ func (d *database) immediate(ctx context.Context, f func(conn) error) error {
 }
 
 const (
-	// tries is how often a call is made that loses against others.
-	tries = 10
+	// A call that loses against others is made so often, and for so long, at the
+	// least: a busy machine lets nobody win for a while.
+	tries  = 10
+	tryFor = 5 * time.Second
 	// The longest wait after the first try, which doubles, and of all.
 	firstWait = 4 * time.Millisecond
 	longWait  = 250 * time.Millisecond
@@ -138,12 +140,14 @@ func (d *database) do(ctx context.Context, op string, f func(conn) error, own fu
 
 // again calls f until it does not lose against others.
 func (d *database) again(ctx context.Context, f func() error) error {
+	began, most := time.Now(), firstWait
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n == tries || !d.dialect.passing(err) {
+		if err == nil || n >= tries && time.Since(began) >= tryFor || !d.dialect.passing(err) {
 			return err
 		}
-		t := time.NewTimer(rand.N(min(firstWait<<(n-1), longWait)))
+		t := time.NewTimer(rand.N(most))
+		most = min(2*most, longWait)
 		select {
 		case <-ctx.Done():
 			t.Stop()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-go/authn/store"
@@ -52,32 +53,40 @@ func (s *busyStmt) Exec([]driver.Value) (driver.Result, error) {
 
 var errBusy = errors.New("database is locked")
 
-// D4: what loses against others is tried again, ten times and within the
-// context; anything else is not.
+// D4: what loses against others is tried again, until there were ten tries and
+// five seconds have passed; anything else is not.
 func TestLosersTryAgain(t *testing.T) {
-	now := time.Now()
 	for _, c := range []struct {
 		name  string
 		times int
+		takes time.Duration // each try
 		err   error
-		tries int
+		tries int // 0: as many as five seconds are for, and the last wait
 		fails bool
 	}{
-		{"never busy", 0, errBusy, 1, false},
-		{"busy once", 1, errBusy, 2, false},
-		{"busy nine times", 9, errBusy, 10, false},
-		{"busy for ever", 1000, errBusy, 10, true},
-		{"another error", 1, errors.New("disk I/O error"), 1, true},
+		{"never busy", 0, 0, errBusy, 1, false},
+		{"busy once", 1, 0, errBusy, 2, false},
+		{"busy twenty times", 20, 0, errBusy, 21, false},
+		{"busy for ever", 10_000, 0, errBusy, 0, true},
+		{"slow, and busy nine times", 9, 7 * time.Second, errBusy, 10, false},
+		{"slow, and busy for ever", 10_000, 7 * time.Second, errBusy, 10, true},
+		{"another error", 1, 0, errors.New("disk I/O error"), 1, true},
 	} {
-		b := &busy{times: c.times, err: c.err}
-		st := open(t, b)
-		err := st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), now.Add(time.Hour), now)
-		if c.fails != (err != nil) || c.fails && !errors.Is(err, c.err) {
-			t.Errorf("%s: %v", c.name, err)
-		}
-		if len(b.said) != c.tries {
-			t.Errorf("%s: %d tries, want %d", c.name, len(b.said), c.tries)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			b := &busy{times: c.times, err: c.err, onSay: func() { time.Sleep(c.takes) }}
+			st, began := open(t, b), time.Now()
+			err := st.ClaimOnce(t.Context(), "jti", store.DigestOf("x"), began.Add(time.Hour), began)
+			if c.fails != (err != nil) || c.fails && !errors.Is(err, c.err) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			n, took := len(b.said), time.Since(began)
+			if c.tries > 0 && n != c.tries {
+				t.Errorf("%s: %d tries, want %d", c.name, n, c.tries)
+			}
+			if c.tries == 0 && (n <= 20 || took < 5*time.Second || took > 5250*time.Millisecond) {
+				t.Errorf("%s: %d tries in %v, want more than 20 in 5 s and at most 250 ms", c.name, n, took)
+			}
+		})
 	}
 }
 
