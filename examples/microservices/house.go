@@ -130,7 +130,7 @@ func (h *house) welcome(ctx context.Context, ca *authority, at map[string]*servi
 }
 
 func (h *house) close(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for _, c := range h.clients {
 		c.CloseIdleConnections() // Shutdown would wait for them

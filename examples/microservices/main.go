@@ -100,7 +100,7 @@ func newService(f files, ln net.Listener, client *http.Client, now func() time.T
 	if err != nil {
 		return nil, err
 	}
-	s.server = &http.Server{TLSConfig: cfg, ReadHeaderTimeout: 5 * time.Second}
+	s.server = &http.Server{TLSConfig: cfg, ReadHeaderTimeout: 10 * time.Second}
 	return s, nil
 }
 

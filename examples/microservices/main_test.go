@@ -83,7 +83,7 @@ func runs(t *testing.T, role string, args ...string) (stdout, stderr string, cod
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, append([]string{"-walkthrough"}, args...)...)
 	cmd.Env = append(os.Environ(), roleVar+"="+role, "TMPDIR="+t.TempDir())

@@ -60,7 +60,7 @@ func runs(t *testing.T, role string) (stdout, stderr string, code int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe, "-walkthrough")
 	cmd.Env = append(os.Environ(), roleVar+"="+role)

@@ -18,7 +18,7 @@ func (u *users) record(ctx context.Context, e authn.Event) {
 	if e.Subject == "" || e.Kind == authn.EventOutage {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	addr := ""
 	if e.Addr.IsValid() {

@@ -143,7 +143,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, beside ...func(c
 		}
 	})
 	<-ctx.Done()
-	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	last, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err := server.Shutdown(last)
 	stop(nil)

@@ -114,7 +114,7 @@ func diffLimit(got, want store.LimitState) string {
 // soon is of what gets shorter while the test runs: the store's clock does not
 // stand still.
 func (f *fields) soon(name string, got, want time.Duration) {
-	f.any(name, got >= 0 && got <= want+time.Second && got >= want-30*time.Second, got, want)
+	f.any(name, got >= 0 && got <= want+time.Second && got >= want-slack, got, want)
 }
 
 func limitCallsWithAnEndedContext(t *testing.T, s store.Limits) {

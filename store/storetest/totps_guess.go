@@ -64,9 +64,6 @@ func refusedTOTP(t *testing.T, s store.TOTPs, p store.GuessPolicy, wait time.Dur
 	}
 }
 
-// slack is how long a case may take between two calls.
-const slack = 30 * time.Second
-
 func reserveTOTPCountsFirst(t *testing.T, s store.TOTPs) {
 	now := today()
 	begin(t, s, "ann", nil, "a", now)

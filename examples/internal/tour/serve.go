@@ -18,7 +18,7 @@ import (
 // sends the calls instead, and ends. A call of / says that there is a page to
 // open. What h uses is closed after its last request.
 func (cs Calls) Serve(ctx context.Context, ln net.Listener, h http.Handler, walk bool, closers ...func(context.Context) error) (err error) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	if walk {
@@ -34,7 +34,7 @@ func (cs Calls) Serve(ctx context.Context, ln net.Listener, h http.Handler, walk
 		case <-ctx.Done():
 		}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	err = errors.Join(err, srv.Shutdown(last))
 	for _, c := range closers {

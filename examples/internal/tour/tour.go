@@ -127,7 +127,7 @@ func (cs Calls) Walk(ctx context.Context, out io.Writer) error {
 // newClient is that of a browser, which keeps cookies, or of a program.
 func newClient(browser string) *http.Client {
 	c := &http.Client{
-		Timeout:       10 * time.Second,
+		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if browser != "" {
