@@ -41,7 +41,7 @@ type slots struct {
 	running    int
 	used       weight
 	waiting    list.List // of *ticket
-	garbage    int       // KiB, since the last collect
+	garbage    int       // KiB, since the last collection or when nobody waited
 	collecting bool
 }
 
@@ -91,8 +91,11 @@ func (s *slots) take(ctx context.Context, w weight) error {
 func (s *slots) give(w weight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.garbage = min(s.garbage+w.kib, 1<<30) // an int of 32 bits has room for that
-	if !s.collecting && s.waiting.Len() > 0 && s.full() {
+	s.garbage += w.kib
+	switch {
+	case s.waiting.Len() == 0:
+		s.garbage = 0 // the program's own collections are soon enough
+	case !s.collecting && s.full():
 		s.collecting, s.garbage = true, 0
 		s.mu.Unlock()
 		runtime.GC()
@@ -104,10 +107,10 @@ func (s *slots) give(w weight) {
 }
 
 // full says that what ended has left so much garbage that it should go before
-// the next one starts that waits. Each hash leaves all of its memory, and a collection that
-// runs beside the next ones takes theirs for live and lets the heap grow by as
-// much again: several times of what is in use. Where the rest of the program is
-// large, twice as many collections as without us are enough.
+// the next one starts that waits. Each hash leaves all of its memory, and a
+// collection that runs beside the next ones takes theirs for live and lets the
+// heap grow by as much again: several times of what is in use. Where the rest of
+// the program is large, twice as many collections as without us are enough.
 func (s *slots) full() bool {
 	if s.garbage < max(minGarbage, s.count()*s.unit.kib) {
 		return false

@@ -44,7 +44,7 @@ func TestGarbageIsCollected(t *testing.T) {
 	}
 	runtime.GC()
 	give("of three, while nobody waits", 48*mib, 0)
-	s.garbage, waits = 0, true
+	waits = true
 	give("less than of two", 32*mib-1, 0)
 	give("of two", 1, 1)
 	give("less again", 32*mib-1, 0)

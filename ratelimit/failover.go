@@ -208,8 +208,9 @@ func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
 func (d *deadline) Done() <-chan struct{}       { return d.begin().Done() }
 func (d *deadline) Err() error                  { return d.begin().Err() }
 
-// Value, once Done was asked as package context does first, also finds what package context keeps in timed, so that it needs no
-// goroutine for a context that is made of this one.
+// Value, once Done was asked as package context does first, also finds what that
+// keeps in timed, so that it needs no goroutine for a context that is made of
+// this one.
 func (d *deadline) Value(key any) any {
 	d.mu.Lock()
 	timed := d.timed

@@ -99,7 +99,7 @@ func (m *Manager) touch(r *http.Request, s *store.Session, now time.Time) {
 }
 
 // inContext is the session of this Manager that ctx belongs to: its Ref, ID and
-// Data, and whose it is.
+// Data, whose it is, and nothing else of it.
 func (m *Manager) inContext(ctx context.Context) (s store.Session, ok bool) {
 	id, ok := authn.FromContext(ctx)
 	if !ok {
