@@ -75,7 +75,7 @@ race:
 unraced:
 	export AUTHN_SUMMARY=$$(mktemp); trap "rm -f $$AUTHN_SUMMARY" EXIT; \
 	cd internal/integration; tests=$$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $$(grep -l '^//go:build !race' *_test.go) | paste -sd'|'); \
-	[ -n "$$tests" ]; go test -run="^($$tests)\$$" .; cat $$AUTHN_SUMMARY
+	[ -n "$$tests" ]; go test -timeout=40m -run="^($$tests)\$$" .; cat $$AUTHN_SUMMARY
 
 # Without the workspace, which raises versions, and by the oldest Go that go.mod
 # admits, which go downloads: the least that a consumer of the core has.
@@ -107,7 +107,7 @@ licenses: $(LICENSES)
 # Faults under load, each backend for so long (all of them at most 15 minutes).
 TORTURE ?= 90s
 torture:
-	cd internal/integration && AUTHN_TORTURE=$(TORTURE) go test -count=1 -timeout=15m -run='^TestTorture'
+	cd internal/integration && AUTHN_TORTURE=$(TORTURE) go test -count=1 -timeout=40m -run='^TestTorture'
 
 # Golden files, after a change that is meant.
 golden:

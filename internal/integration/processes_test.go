@@ -21,8 +21,6 @@ const (
 	// raceRounds is how often the processes race in each case that names no
 	// number of its own.
 	raceRounds = 300
-	// raceTimeout bounds how long a process may take to answer.
-	raceTimeout = 45 * time.Second
 )
 
 // raceStore is what the processes race on.
@@ -343,7 +341,7 @@ type racer struct {
 
 // answer is the next line that it prints.
 func (r *racer) answer() (string, error) {
-	if err := r.out.SetReadDeadline(time.Now().Add(raceTimeout)); err != nil {
+	if err := r.out.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return "", err
 	}
 	line, err := r.buf.ReadString('\n')

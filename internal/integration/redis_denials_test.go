@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -346,9 +347,13 @@ func TestRedisRepeatedDenialsWaitToo(t *testing.T) {
 		t.Error("DeleteSession of what is gone is acknowledged, and no replica knows it")
 	}
 	resume()
-	for what, err := range deny(second) {
-		if err != nil {
-			t.Errorf("%s when the replica is back: %v", what, err)
+	eventually(t, "denials when the replica is back", func() error {
+		var errs []error
+		for what, err := range deny(second) {
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", what, err))
+			}
 		}
-	}
+		return errors.Join(errs...)
+	})
 }

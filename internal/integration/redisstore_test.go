@@ -43,7 +43,7 @@ func redisClient(t testing.TB, s *servers.RedisServer) *redis.Client {
 	if s == nil {
 		s = servers.Redis(t)
 	}
-	return redisWith(t, &redis.Options{Addr: s.Addr, ReadTimeout: redisPatience})
+	return redisWith(t, &redis.Options{Addr: s.Addr})
 }
 
 func redisCluster(t testing.TB) redis.UniversalClient {
@@ -62,6 +62,9 @@ func clusterOf(t testing.TB, cluster *servers.Cluster) *redis.ClusterClient {
 func redisWith(t testing.TB, o *redis.Options) *redis.Client {
 	t.Helper()
 	o.ContextTimeoutEnabled = true
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = redisPatience
+	}
 	c := redis.NewClient(o)
 	t.Cleanup(func() { _ = c.Close() })
 	return c

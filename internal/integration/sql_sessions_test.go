@@ -346,8 +346,12 @@ func TestWaitingMakesNoProofYounger(t *testing.T) {
 			if err := st.RevokeSessionsOf(st.WithTx(ctx, tx), s.Identity.Subject, ""); err != nil {
 				t.Fatal(err)
 			}
-			done := make(chan error, 1)
-			go func() { done <- st.CreateSession(ctx, s, store.SessionRef{}, 0, age, s.CreatedAt) }()
+			begins, done := make(chan struct{}), make(chan error, 1)
+			go func() {
+				close(begins)
+				done <- st.CreateSession(ctx, s, store.SessionRef{}, 0, age, s.CreatedAt)
+			}()
+			<-begins
 			<-time.After(100 * time.Millisecond)
 			// And once more, as late as can be.
 			err := st.RevokeSessionsOf(st.WithTx(ctx, tx), s.Identity.Subject, "")

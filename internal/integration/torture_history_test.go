@@ -136,7 +136,7 @@ func (k *tortureKey) linearizable(c *tortureCase, resends bool) porcupine.CheckR
 
 const (
 	// tortureCheckWithin bounds the search for an order. It takes milliseconds.
-	tortureCheckWithin = patience
+	tortureCheckWithin = 2 * time.Minute
 	// tortureResends is how often go-redis sends a call again, and before
 	// tortureResendAfter it never does: MaxRetries and MinRetryBackoff.
 	tortureResends     = 3

@@ -111,9 +111,16 @@ func (d *database) immediate(ctx context.Context, f func(conn) error) error {
 		_, err := c.ExecContext(last, "COMMIT")
 		return err
 	})
-	done = err == nil
-	return err
+	if done = err == nil; done {
+		return nil
+	}
+	return uncommitted{err}
 }
+
+// uncommitted is of a COMMIT that was tried for as long as a call is.
+type uncommitted struct{ error }
+
+func (e uncommitted) Unwrap() error { return e.error }
 
 const (
 	// A call that loses against others is made so often, and for so long, at the
@@ -143,7 +150,7 @@ func (d *database) again(ctx context.Context, f func() error) error {
 	began, most := time.Now(), firstWait
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n >= tries && time.Since(began) >= tryFor || !d.dialect.passing(err) {
+		if err == nil || n >= tries && time.Since(began) >= tryFor || !d.dialect.passing(err) || errors.As(err, new(uncommitted)) {
 			return err
 		}
 		t := time.NewTimer(rand.N(most))

@@ -16,6 +16,7 @@ import (
 
 // busy is a driver whose statements fail with err, the first so many times.
 type busy struct {
+	only  string // the verb of those that fail; "": all
 	times int
 	err   error
 	said  []string
@@ -40,11 +41,12 @@ func (s *busyStmt) NumInput() int                             { return -1 }
 func (s *busyStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errors.New("no rows here") }
 
 func (s *busyStmt) Exec([]driver.Value) (driver.Result, error) {
-	s.said = append(s.said, strings.Fields(s.text)[0])
+	verb := strings.Fields(s.text)[0]
+	s.said = append(s.said, verb)
 	if s.onSay != nil {
 		s.onSay()
 	}
-	if s.times > 0 {
+	if s.times > 0 && (s.only == "" || s.only == verb) {
 		s.times--
 		return nil, s.err
 	}
@@ -100,6 +102,22 @@ func TestTransactionsTryAgainFromTheBeginning(t *testing.T) {
 	if got := strings.Join(b.said, " "); got != want {
 		t.Errorf("said %s, want %s", got, want)
 	}
+}
+
+// D4: a COMMIT that never succeeds is tried for as long as a call is, and no
+// longer: the transaction is not made again.
+func TestCommitIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &busy{only: "COMMIT", times: 10_000, err: errBusy}
+		began := time.Now()
+		if err := open(t, b).RevokeAPIKeysOf(t.Context(), "ann", began); !errors.Is(err, errBusy) {
+			t.Errorf("%v, want %v", err, errBusy)
+		}
+		said := strings.Join(b.said, " ")
+		if took := time.Since(began); strings.Count(said, "BEGIN") != 1 || strings.Count(said, "COMMIT") <= 20 || took < 5*time.Second || took > 5250*time.Millisecond {
+			t.Errorf("in %v said %s, want one BEGIN and COMMIT for 5 s", took, said)
+		}
+	})
 }
 
 // D4: in a host's transaction nothing is tried again.

@@ -129,8 +129,8 @@ func (c testCase[S]) run(t *testing.T, open opener, cfg Config) {
 	}
 }
 
-// slack is how long a case may take after it began, or moved the clock: the
-// store's does not stand still, and the machine may be busy.
+// slack is how long a case may take in all: the store's clock does not stand
+// still, and the machine may be busy.
 const slack = 50 * time.Second
 
 // clock is what the store adds to its own. It is safe for concurrent use.

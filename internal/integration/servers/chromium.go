@@ -76,6 +76,7 @@ func startChromium(path string) (*Browser, error) {
 	}
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(readyWithin),
 		chromedp.UserDataDir(dir),
 		chromedp.NoSandbox, // which root cannot have; all pages are the tests' own
 		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
