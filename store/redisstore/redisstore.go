@@ -58,9 +58,10 @@
 // clear. One script takes from all limits of a call; in a cluster one for each Key,
 // in the order of the call. Then what a later one refuses is given back, and for
 // that moment others may be refused; that is tried until 250 ms after the end of
-// the call's context, and for a minute at most. While a slot moves, calls that take from two
-// limits of a Key and successes of attempts may be outages. If a Redis's clock
-// goes back, as by a failover, windows and locks last until it has caught up.
+// the call's context, and for a minute at most. While a slot moves, calls that
+// take from two limits of a Key and successes of attempts may be outages. If a
+// Redis's clock goes back, as by a failover, windows and locks last until it has
+// caught up.
 //
 // The ID of a family is unique among the subjects of one tag, which is all that
 // a slot can know. It is random, and found by its tag, so that does not matter.
