@@ -168,13 +168,13 @@ func TestWebappInABrowser(t *testing.T) {
 	// Somebody guesses; ada's own browser gets in all the same.
 	thief := app.person(axe, seen)
 	thief.open("/login")
-	// The sixth is locked, and a later one where the store was not there in time
-	// for some, as on a busy machine.
-	for n, status := 1, 0; status != http.StatusTooManyRequests; n++ {
-		if n > 12 {
-			t.Fatalf("attempt %d: %d", n-1, status)
-		}
-		status = thief.fill("/login", "email", adasAddress, "password", "letmein letmein")
+	n := 1
+	for n <= 12 && thief.fill("/login", "email", adasAddress, "password", "letmein letmein") != http.StatusTooManyRequests {
+		n++
+	}
+	// A later one only where the store was not there in time to count some.
+	if n < 6 || n > 6 && !strings.Contains(app.log.String(), "event=outage") {
+		t.Errorf("attempt %d is the first that is locked, want the sixth", n)
 	}
 	if status := thief.fill("/login", "email", adasAddress, "password", adasPassword); status != http.StatusTooManyRequests {
 		t.Errorf("the right password after a lock: %d", status)

@@ -138,7 +138,7 @@ const (
 	// tortureCheckWithin bounds the search for an order. It takes milliseconds.
 	tortureCheckWithin = 2 * time.Minute
 	// tortureResends is how often go-redis sends a call again, and before
-	// tortureResendAfter it never does: MaxRetries and MinRetryBackoff.
+	// tortureResendAfter it never does: MaxRetries, and not more than MinRetryBackoff.
 	tortureResends     = 3
 	tortureResendAfter = 8 * time.Millisecond
 )

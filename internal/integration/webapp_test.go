@@ -26,6 +26,7 @@ type webapp struct {
 	t     *testing.T
 	url   string
 	mails chan [2]string // to whom, and the link
+	log   lockedBuilder
 }
 
 var buildWebapp = sync.OnceValues(func() (program string, err error) {
@@ -48,12 +49,12 @@ func startWebapp(t *testing.T, env []string, args ...string) *webapp {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a := &webapp{t: t, mails: make(chan [2]string, 16)}
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, program, append([]string{"-addr", "127.0.0.1:0", "-data", t.TempDir()}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	var log lockedBuilder
-	cmd.Stderr = &log
+	cmd.Stderr = &a.log
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -61,7 +62,6 @@ func startWebapp(t *testing.T, env []string, args ...string) *webapp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &webapp{t: t, mails: make(chan [2]string, 16)}
 	at := make(chan string, 1)
 	read := make(chan struct{})
 	go func() {
@@ -86,12 +86,12 @@ func startWebapp(t *testing.T, env []string, args ...string) *webapp {
 			t.Errorf("webapp: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("webapp said:\n%s", log.String())
+			t.Logf("webapp said:\n%s", a.log.String())
 		}
 	})
 	var ok bool
 	if a.url, ok = <-at; !ok {
-		t.Fatalf("webapp did not start:\n%s", log.String())
+		t.Fatalf("webapp did not start:\n%s", a.log.String())
 	}
 	return a
 }

@@ -38,11 +38,8 @@ func inTurn(ctx context.Context, slots [][]int, take func(ctx context.Context, i
 		if passes && err == nil {
 			continue
 		}
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-		defer cancel()
-		defer context.AfterFunc(ctx, func() { time.AfterFunc(giveBackFor, cancel) })()
-		for j := range i {
-			_ = giveBack(back, j)
+		if i > 0 {
+			giveBackFirst(ctx, i, giveBack)
 		}
 		if err != nil {
 			return err
@@ -53,6 +50,16 @@ func inTurn(ctx context.Context, slots [][]int, take func(ctx context.Context, i
 		return nil
 	}
 	return nil
+}
+
+// giveBackFirst gives back what was taken from the first n slots.
+func giveBackFirst(ctx context.Context, n int, giveBack func(ctx context.Context, i int) error) {
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(giveBackFor, cancel) })()
+	for i := range n {
+		_ = giveBack(back, i)
+	}
 }
 
 // counterKey names a counter; the kind is limit or attempts. Both names are
