@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,11 +45,14 @@ func newCallback(f *testing.F) *callbackOf {
 	return c
 }
 
-// O2, O3: whatever stands in Cookie, only the flow's own cookie, alone of its name,
-// ends the flow.
+// O2, O3: whatever stands in Cookie, the flow's own cookie ends the flow, if it is
+// alone of its name, and nothing else does.
 func FuzzFlowCookie(f *testing.F) {
 	c := newCallback(f)
 	f.Fuzz(func(t *testing.T, line, second string) {
+		if strings.ContainsAny(line+second, "\r\n") {
+			return // of which net/http makes other lines; base64 would skip them
+		}
 		r := httptest.NewRequest(http.MethodGet, base+"/github/callback?code=x&state="+c.state, nil)
 		for _, l := range []string{line, second} {
 			if l != "" {
@@ -59,8 +63,14 @@ func FuzzFlowCookie(f *testing.F) {
 		w := httptest.NewRecorder()
 		c.login.ServeHTTP(w, r)
 		all := strings.Join(r.Header["Cookie"], ";")
-		if c.logins > 0 && strings.Count(all, c.name+"="+c.value) != 1 {
-			t.Fatalf("%q logs in", all)
+		var values []string
+		for pair := range strings.SplitSeq(all, ";") {
+			if value, ok := strings.CutPrefix(strings.Trim(pair, " \t"), c.name+"="); ok {
+				values = append(values, value)
+			}
+		}
+		if good := slices.Equal(values, []string{c.value}); good != (c.logins == 1) {
+			t.Fatalf("%q: %d logins", all, c.logins)
 		}
 		if c.logins == 0 && (w.Code != http.StatusUnauthorized || c.calls > 0) {
 			t.Fatalf("%q: %d, %d token requests", all, w.Code, c.calls)
