@@ -36,7 +36,7 @@ const (
 // and what the default costs stands beside it.
 func tokens() []row {
 	hs := newKey("HS256")
-	all, forged, signed := []row{verifyHMAC(hs)}, []row{verifyForged(hs)}, []row{sign(hs)}
+	all, forged, signed := []row{verifyHMAC(hs), verifyNew(hs)}, []row{verifyForged(hs)}, []row{sign(hs)}
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		k := newKey(alg)
 		all, forged, signed = append(all, verifyAsymmetric(k)), append(forged, verifyForged(k)), append(signed, sign(k))
@@ -53,6 +53,7 @@ func verifiers(k key, raw string, answer func(name string, op func() error) cont
 	return all, names
 }
 
+// verifyHMAC is one token, verified each time, and by a verifier that knows it.
 func verifyHMAC(k key) row {
 	st := memstore.New(memstore.Config{})
 	raw := k.token()
@@ -63,13 +64,53 @@ func verifyHMAC(k key) row {
 		contenders: append([]contender{
 			good("hmac.New, Write, Equal", bare),
 			good("the same, keyed before", keyed),
-			good(oursAlone, k.ours(nil, false, raw)),
-			good(oursStore, k.ours(st, false, raw)),
+			good(oursAlone, k.ours(nil, true, raw)),
+			good(oursStore, k.ours(st, true, raw)),
+			good(oursRepeated, k.ours(nil, false, raw)),
+			good(oursRepeated+", memstore", k.ours(st, false, raw)),
 		}, peers...),
 		promises: slices.Concat(
 			faster("J28", oursAlone, 0.25, names[:2]...),
 			[]promise{{"J28", oursAlone, "", 2}, {"J28", oursStore, "", 2}},
 		),
+	}
+}
+
+// verifyNew is tokens that come once each, of which the verifier makes a note.
+func verifyNew(k key) row {
+	tokens, fields := make([]string, 2048), make([]string, 2048)
+	for i := range tokens {
+		tokens[i] = k.token()
+		fields[i] = "Bearer " + tokens[i]
+	}
+	each := func(verify func(i int) error) func() error {
+		i := -1
+		return func() error {
+			i = (i + 1) % len(tokens)
+			return verify(i)
+		}
+	}
+	var v *jwtauth.Verifier
+	r := bearer("")
+	ours := func(i int) error {
+		if i == 0 {
+			v = k.verifier(nil, false) // has seen none of them
+		}
+		r.Header["Authorization"][0] = fields[i]
+		_, err := v.Verify(r)
+		return err
+	}
+	byHand, typed := golangJWTMap(k), golangJWTStruct(k)
+	bare, _ := k.bareHMAC(tokens[0])
+	return row{
+		name: "JWT HS256, new each time",
+		contenders: []contender{
+			good("hmac.New, Write, Equal, of one", bare),
+			good(oursAlone, each(ours)),
+			good(byHand.name, each(func(i int) error { return byHand.verify(tokens[i]) })),
+			good(typed.name, each(func(i int) error { return typed.verify(tokens[i]) })),
+		},
+		promises: faster("J28", oursAlone, 0.25, byHand.name, typed.name),
 	}
 }
 
@@ -191,8 +232,10 @@ func middlewares(k key) row {
 		name: "JWT HS256, middleware",
 		contenders: []contender{
 			{"bare handler", handle(bare, r)},
-			{oursAlone, handle(k.verifier(nil, false).Middleware(bare), r)},
-			{oursStore, handle(k.verifier(memstore.New(memstore.Config{}), false).Middleware(bare), r)},
+			{oursAlone, handle(k.verifier(nil, true).Middleware(bare), r)},
+			{oursStore, handle(k.verifier(memstore.New(memstore.Config{}), true).Middleware(bare), r)},
+			{oursRepeated, handle(k.verifier(nil, false).Middleware(bare), r)},
+			{oursRepeated + ", memstore", handle(k.verifier(memstore.New(memstore.Config{}), false).Middleware(bare), r)},
 			{byHand.name, handle(byHand.middleware(bare), r)},
 			{typed.name, handle(typed.middleware(bare), r)},
 			{jwx(k).name, handle(jwx(k).middleware(bare), r)},

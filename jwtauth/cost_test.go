@@ -6,6 +6,7 @@ package jwtauth_test
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -37,20 +38,31 @@ func TestVerifyAllocations(t *testing.T) {
 	h := s.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	w := discard{http.Header{}}
 	verify := func(r *http.Request) func() { return func() { _, _ = s.Verify(r) } }
+	const runs = 500
+	first := make([]*http.Request, 2*(runs+3)) // one for each call, with those that warm up
+	for i := range first {
+		first[i] = request(goodDraft(jwtauth.HS256).swap(`"jti":"t1"`, fmt.Sprintf(`"jti":"f%d"`, i)))
+	}
+	another := func() (r *http.Request) {
+		r, first = first[0], first[1:]
+		return r
+	}
 	for _, c := range []struct {
 		name string
 		most float64 // what it is; J28 allows 12 for Verify, 6 for a forged one
 		f    func()
 	}{
-		{"HS256", 2, verify(hs)},
-		{"HS256, the middleware", 3, func() { clear(w.h); h.ServeHTTP(w, hs) }},
+		{"HS256", 2, func() { _, _ = s.Verify(another()) }},
+		{"HS256, the middleware", 3, func() { clear(w.h); h.ServeHTTP(w, another()) }},
+		{"HS256, known", 1, verify(hs)},
 		{"HS256, forged", 2, verify(forged)},
 		{"HS256, forged, of 7 KB", 2, verify(bigForged)},
 		{"ES256, known", 1, verify(es)},
 		{"absent", 0, verify(none)},
 	} {
 		c.f()
-		if got := testing.AllocsPerRun(500, c.f); got > c.most {
+		c.f()
+		if got := testing.AllocsPerRun(runs, c.f); got > c.most {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, got, c.most)
 		}
 	}

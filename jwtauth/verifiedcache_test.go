@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,15 +54,15 @@ func newCached(t *testing.T, change func(cfg *jwtauth.VerifierConfig)) (s *servi
 }
 
 // J29: a repeated token with an asymmetric signature is not verified again, one
-// with an HMAC is, and so is everything with SkipVerifiedCache. The store is
-// asked each time.
+// with an HMAC once more, and with SkipVerifiedCache each is every time. The store
+// and the key set are asked each time.
 func TestRepeatedTokensAreKnown(t *testing.T) {
 	for _, skip := range [...]bool{false, true} {
 		for _, alg := range everyAlgorithm {
 			s, source, parsed := newCached(t, func(cfg *jwtauth.VerifierConfig) { cfg.SkipVerifiedCache = skip })
 			token := goodDraft(alg).token()
 			var first *authn.Identity
-			for i := range 3 {
+			for i := range 4 {
 				s.clock.advance(time.Second)
 				id := s.wantGood(t, strings.Clone(token))
 				if i == 0 {
@@ -71,13 +72,49 @@ func TestRepeatedTokensAreKnown(t *testing.T) {
 					t.Errorf("%s: %+v", alg, id)
 				}
 			}
-			want := int64(1)
-			if skip || strings.HasPrefix(string(alg), "HS") {
-				want = 3
+			want := firstTimes(alg)
+			if skip {
+				want = 4
 			}
-			if parsed.Load() != want || s.rev.asked.Load() != 3 || source.n.Load() != 3 {
+			if parsed.Load() != want || s.rev.asked.Load() != 4 || source.n.Load() != 4 {
 				t.Errorf("%s, skip %v: parsed %d times, store asked %d times, keys %d times", alg, skip, parsed.Load(), s.rev.asked.Load(), source.n.Load())
 			}
+		}
+	}
+}
+
+// firstTimes is how often a token is verified until it is known.
+func firstTimes(alg jwtauth.Algorithm) int64 {
+	if strings.HasPrefix(string(alg), "HS") {
+		return 2
+	}
+	return 1
+}
+
+// known is what s knows by now.
+func (s *service) known(t *testing.T, alg jwtauth.Algorithm, token string) {
+	t.Helper()
+	for range firstTimes(alg) {
+		s.wantGood(t, token)
+	}
+}
+
+// J29: a token with an HMAC is known when it comes again, whatever comes in
+// between; others with the same key are not.
+func TestHMACTokensAreKnownBesidesOthers(t *testing.T) {
+	s, _, parsed := newCached(t, nil)
+	var tokens []string
+	for i := range 100 {
+		tokens = append(tokens, goodDraft(jwtauth.HS256).swap(`"jti":"t1"`, fmt.Sprintf(`"jti":"t%d"`, i)).token())
+	}
+	for round, want := range []int64{100, 200, 200, 200} {
+		for i, token := range tokens {
+			if id := s.wantGood(t, token); id.CredentialID != fmt.Sprint("t", i) {
+				t.Fatalf("%d is %+v", i, id)
+			}
+		}
+		if parsed.Load() != want {
+			t.Errorf("round %d: parsed %d times", round, parsed.Load())
 		}
 	}
 }
@@ -85,9 +122,16 @@ func TestRepeatedTokensAreKnown(t *testing.T) {
 // J29: the cache knows exact bytes: no other spelling, signature, payload or
 // header is the token that it knows.
 func TestCacheKnowsExactBytes(t *testing.T) {
-	s, _, _ := newCached(t, nil)
-	token := goodDraft(jwtauth.EdDSA).token()
-	s.wantGood(t, token)
+	for _, alg := range [...]jwtauth.Algorithm{jwtauth.HS256, jwtauth.EdDSA} {
+		s, _, _ := newCached(t, nil)
+		token := goodDraft(alg).token()
+		s.known(t, alg, token)
+		cacheKnowsExactBytes(t, s, token)
+	}
+}
+
+func cacheKnowsExactBytes(t *testing.T, s *service, token string) {
+	t.Helper()
 	for i := range token {
 		changed := []byte(token)
 		changed[i] ^= 1
@@ -105,15 +149,19 @@ func TestCacheKnowsExactBytes(t *testing.T) {
 
 // J29: refusals are not kept: anybody can make those.
 func TestCacheKeepsNoRefusals(t *testing.T) {
-	s, source, parsed := newCached(t, nil)
-	source.ring.Store(ringOf(jwtauth.HS256))
-	token := goodDraft(jwtauth.ES256).token()
-	s.wantRefused(t, token, unknownKey)
-	s.wantRefused(t, token, unknownKey)
-	source.ring.Store(ringOf())
-	s.wantGood(t, token)
-	if parsed.Load() != 1 {
-		t.Errorf("parsed %d times", parsed.Load())
+	for _, alg := range [...]jwtauth.Algorithm{jwtauth.HS256, jwtauth.ES256} {
+		s, source, parsed := newCached(t, nil)
+		source.ring.Store(ringOf(jwtauth.EdDSA))
+		token := goodDraft(alg).token()
+		s.wantRefused(t, token, unknownKey)
+		s.wantRefused(t, token, unknownKey)
+		source.ring.Store(ringOf())
+		for range 4 {
+			s.wantGood(t, token)
+		}
+		if parsed.Load() != firstTimes(alg) {
+			t.Errorf("%s: parsed %d times", alg, parsed.Load())
+		}
 	}
 }
 
@@ -155,6 +203,34 @@ func TestCacheIsTiedToTheKey(t *testing.T) {
 	s.wantGood(t, token)
 }
 
+// J29: the same of a secret. One that was read again costs verifying once more.
+func TestCacheIsTiedToTheSecret(t *testing.T) {
+	s, source, parsed := newCached(t, nil)
+	token := goodDraft(jwtauth.HS256).token()
+	s.known(t, jwtauth.HS256, token)
+	source.ring.Store(ringOf())
+	for range 3 {
+		s.wantGood(t, token)
+	}
+	if parsed.Load() != 3 {
+		t.Errorf("a secret that was read again: parsed %d times", parsed.Load())
+	}
+	source.ring.Store(ringOf(jwtauth.ES256, jwtauth.EdDSA))
+	s.wantRefused(t, token, unknownKey)
+	other := authn.Must(jwtauth.HMACKey("HS256", jwtauth.HS256, authn.NewSecret(strings.Repeat("another", 8))))
+	source.ring.Store(authn.Must(jwtauth.NewKeyRing(other)))
+	s.wantRefused(t, token, wrongSignature)
+	source.ring.Store(authn.Must(jwtauth.NewKeyRing(keyOf("HS256", jwtauth.HS512))))
+	s.wantRefused(t, token, wrongAlgorithm)
+	source.down.Store(true)
+	if _, err := s.verify(token); authn.AsError(err) == nil || authn.AsError(err).Status != 503 || !errors.Is(err, errDown) {
+		t.Errorf("got %v", err)
+	}
+	source.down.Store(false)
+	source.ring.Store(ringOf())
+	s.wantGood(t, token)
+}
+
 // J29, J3: a token without kid is refused as soon as there are two keys.
 func TestCacheForgetsTheOnlyKey(t *testing.T) {
 	s, source, _ := newCached(t, nil)
@@ -167,14 +243,20 @@ func TestCacheForgetsTheOnlyKey(t *testing.T) {
 
 // J29: tokens of up to 4 KiB are kept, to the byte.
 func TestLongTokensAreNotKept(t *testing.T) {
-	for length, want := range map[int]int64{4096: 1, 4097: 2} {
-		s, _, parsed := newCached(t, nil)
-		token := padded(goodDraft(jwtauth.EdDSA), length)
-		for range 2 {
-			s.wantGood(t, token)
-		}
-		if len(token) != length || parsed.Load() != want {
-			t.Errorf("%d bytes: parsed %d times", len(token), parsed.Load())
+	for _, alg := range [...]jwtauth.Algorithm{jwtauth.HS512, jwtauth.EdDSA} { // whose signatures have 64 bytes
+		for length, kept := range map[int]bool{4096: true, 4097: false} {
+			s, _, parsed := newCached(t, nil)
+			token := padded(goodDraft(alg), length)
+			for range 3 {
+				s.wantGood(t, token)
+			}
+			want := int64(3)
+			if kept {
+				want = firstTimes(alg)
+			}
+			if len(token) != length || parsed.Load() != want {
+				t.Errorf("%s, %d bytes: parsed %d times", alg, length, parsed.Load())
+			}
 		}
 	}
 }
@@ -194,47 +276,60 @@ func padded(d *draft, n int) string {
 
 // J29: one verifier's cache is not another's.
 func TestCachesArePrivate(t *testing.T) {
-	a, _, _ := newCached(t, nil)
-	b, _, _ := newCached(t, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Audiences = []string{"another"} })
-	token := goodDraft(jwtauth.ES256).token()
-	a.wantGood(t, token)
-	b.wantRefused(t, token, "wrong audience")
-}
-
-// J29: Identities of one cached token are structs of their own.
-func TestCachedIdentitiesAreCopies(t *testing.T) {
-	s, _, _ := newCached(t, nil)
-	token := goodDraft(jwtauth.ES256).token()
-	first := s.wantGood(t, token)
-	first.Subject, first.Pending = "root", []string{"otp"}
-	if second := s.wantGood(t, token); second.Subject != "net:ada" || second.Pending != nil {
-		t.Errorf("%+v", second)
+	for _, alg := range [...]jwtauth.Algorithm{jwtauth.HS256, jwtauth.ES256} {
+		a, _, _ := newCached(t, nil)
+		b, _, _ := newCached(t, func(cfg *jwtauth.VerifierConfig) { cfg.Trust[0].Audiences = []string{"another"} })
+		token := goodDraft(alg).token()
+		a.known(t, alg, token)
+		b.wantRefused(t, token, "wrong audience")
 	}
 }
 
-// J29: many goroutines with one token, while the key goes.
+// J29: Identities of one cached token are structs of their own, that of the
+// request which it was kept by, too.
+func TestCachedIdentitiesAreCopies(t *testing.T) {
+	for _, alg := range [...]jwtauth.Algorithm{jwtauth.HS256, jwtauth.ES256} {
+		s, _, _ := newCached(t, nil)
+		token := goodDraft(alg).token()
+		for i := range 5 {
+			id := s.wantGood(t, token)
+			if id.Subject != "net:ada" || id.Pending != nil {
+				t.Errorf("%s, %d: %+v", alg, i, id)
+			}
+			id.Subject, id.Pending = "root", []string{"otp"}
+		}
+	}
+}
+
+// J29: many goroutines with a few tokens, while their key goes.
 func TestCacheUnderConcurrency(t *testing.T) {
-	s, source, _ := newCached(t, nil)
-	token := goodDraft(jwtauth.ES256).token()
-	gone := ringOf(jwtauth.HS256)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 200 {
-				id, err := s.verify(token)
-				if e := authn.AsError(err); err == nil && id.Subject != "net:ada" || e != nil && e.Reason != unknownKey {
-					t.Errorf("%+v, %v", id, err)
+	for _, alg := range [...]jwtauth.Algorithm{jwtauth.HS256, jwtauth.ES256} {
+		s, source, _ := newCached(t, nil)
+		var tokens []string
+		for i := range 4 {
+			tokens = append(tokens, goodDraft(alg).swap(`"jti":"t1"`, fmt.Sprintf(`"jti":"t%d"`, i)).token())
+		}
+		here, gone := ringOf(alg), ringOf(jwtauth.EdDSA)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for i := range 200 {
+					id, err := s.verify(tokens[i%len(tokens)])
+					if e := authn.AsError(err); err == nil && (id.Subject != "net:ada" || id.CredentialID != fmt.Sprint("t", i%len(tokens))) || e != nil && e.Reason != unknownKey {
+						t.Errorf("%s: %+v, %v", alg, id, err)
+					}
 				}
+			})
+		}
+		wg.Go(func() {
+			for range 100 {
+				source.ring.Store(gone)
+				source.ring.Store(here)
+				source.ring.Store(ringOf(alg))
 			}
 		})
+		wg.Wait()
+		source.ring.Store(gone)
+		s.wantRefused(t, tokens[0], unknownKey)
 	}
-	wg.Go(func() {
-		for range 100 {
-			source.ring.Store(gone)
-			source.ring.Store(ringOf(jwtauth.ES256))
-		}
-	})
-	wg.Wait()
-	source.ring.Store(gone)
-	s.wantRefused(t, token, unknownKey)
 }

@@ -48,10 +48,9 @@ type VerifierConfig struct {
 	// Defaults to none.
 	Leeway time.Duration
 	// SkipVerifiedCache checks the signature of every request's token again.
-	// Otherwise tokens with asymmetric signatures, at most 10 000 of up to 4 KiB
-	// each, are known by their SHA-256 once they were found good; times,
-	// revocation, binding and the key itself are looked at on every request all
-	// the same.
+	// Otherwise tokens that were found good once, those with an HMAC twice, are
+	// known by their SHA-256, at most 10 000 of up to 4 KiB each; times, revocation,
+	// binding and the key itself are looked at on every request all the same.
 	SkipVerifiedCache bool
 	// OnEvent gets refusals and outages.
 	OnEvent authn.EventFunc
