@@ -29,6 +29,7 @@ const (
 	oursAlone    = "jwtauth"
 	oursStore    = "jwtauth, memstore asked for revocations"
 	oursRepeated = "jwtauth, token seen before"
+	oursNoting   = "jwtauth, which takes a note of each"
 )
 
 // tokens is everything that a service does with a JWT. Peers know neither
@@ -76,7 +77,7 @@ func verifyHMAC(k key) row {
 	}
 }
 
-// verifyNew is tokens that come once each, of which the verifier makes a note.
+// verifyNew is tokens that come once each.
 func verifyNew(k key) row {
 	tokens, fields := make([]string, 2048), make([]string, 2048)
 	for i := range tokens {
@@ -106,11 +107,11 @@ func verifyNew(k key) row {
 		name: "JWT HS256, new each time",
 		contenders: []contender{
 			good("hmac.New, Write, Equal, of one", bare),
-			good(oursAlone, each(ours)),
+			good(oursNoting, each(ours)),
 			good(byHand.name, each(func(i int) error { return byHand.verify(tokens[i]) })),
 			good(typed.name, each(func(i int) error { return typed.verify(tokens[i]) })),
 		},
-		promises: faster("J28", oursAlone, 0.25, byHand.name, typed.name),
+		promises: faster("J28", oursNoting, 0.25, byHand.name, typed.name),
 	}
 }
 
