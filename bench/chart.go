@@ -30,7 +30,8 @@ func bars() []bar {
 	return []bar{
 		{label: "JWT ES256, seen before", operation: "JWT ES256", ours: oursRepeated + ", memstore", peers: byHand},
 		{label: "JWT ES256, first time", operation: "JWT ES256", ours: oursAlone, peers: byHand},
-		{label: "JWT HS256", operation: "JWT HS256", ours: oursStore, peers: byHand},
+		{label: "JWT HS256, seen before", operation: "JWT HS256", ours: oursRepeated + ", memstore", peers: byHand},
+		{label: "JWT HS256, first time", operation: "JWT HS256", ours: oursStore, peers: byHand},
 		{label: "JWT HS256, signed", operation: "JWT HS256, sign", ours: oursAlone, peers: byHand[:3]},
 		{label: "Session read, memory", operation: "session read", ours: oursSession, peers: []string{scsSession}},
 		{label: "Session write, memory", operation: "session read + write", ours: oursUpdate, peers: []string{scsSession + ", Put"}},

@@ -72,7 +72,7 @@ func verifyHMAC(k key) row {
 		}, peers...),
 		promises: slices.Concat(
 			faster("J28", oursAlone, 0.25, names[:2]...),
-			[]promise{{"J28", oursAlone, "", 2}, {"J28", oursStore, "", 2}},
+			[]promise{{"J28", oursAlone, "", 2}, {"J28", oursStore, "", 2}, {"J28", oursRepeated, "", 1}},
 		),
 	}
 }

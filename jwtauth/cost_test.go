@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,8 +44,13 @@ func TestVerifyAllocations(t *testing.T) {
 	for i := range first {
 		first[i] = request(goodDraft(jwtauth.HS256).swap(`"jti":"t1"`, fmt.Sprintf(`"jti":"f%d"`, i)))
 	}
+	seen := slices.Clone(first[:runs+3])
 	another := func() (r *http.Request) {
 		r, first = first[0], first[1:]
+		return r
+	}
+	again := func() (r *http.Request) {
+		r, seen = seen[0], seen[1:]
 		return r
 	}
 	for _, c := range []struct {
@@ -54,10 +60,13 @@ func TestVerifyAllocations(t *testing.T) {
 	}{
 		{"HS256", 2, func() { _, _ = s.Verify(another()) }},
 		{"HS256, the middleware", 3, func() { clear(w.h); h.ServeHTTP(w, another()) }},
+		{"HS256, again", 3, func() { _, _ = s.Verify(again()) }},
 		{"HS256, known", 1, verify(hs)},
 		{"HS256, forged", 2, verify(forged)},
 		{"HS256, forged, of 7 KB", 2, verify(bigForged)},
 		{"ES256, known", 1, verify(es)},
+		{"HS256, forged, besides ES256", 2, verify(forged)},
+		{"HS256, forged, of 7 KB, besides ES256", 2, verify(bigForged)},
 		{"absent", 0, verify(none)},
 	} {
 		c.f()
@@ -119,6 +128,7 @@ func TestHostileTokensAllocateLittle(t *testing.T) {
 // J28: a forged signature costs at most twice the bare HMAC.
 func BenchmarkVerify(b *testing.B) {
 	s := newService(b, func(cfg *jwtauth.VerifierConfig) { cfg.OnEvent = nil })
+	each := newService(b, func(cfg *jwtauth.VerifierConfig) { cfg.OnEvent, cfg.SkipVerifiedCache = nil, true })
 	forged := goodDraft(jwtauth.HS256)
 	forged.sign = fixed(make([]byte, 32)...)
 	token := goodDraft(jwtauth.HS256).token()
@@ -129,7 +139,8 @@ func BenchmarkVerify(b *testing.B) {
 		f    func()
 	}{
 		{"HMAC", func() { byHMAC([]byte("0123456789abcdef0123456789abcdef"))(token) }},
-		{"HS256", func(r *http.Request) func() { return func() { _, _ = s.Verify(r) } }(bearer(token))},
+		{"HS256", func(r *http.Request) func() { return func() { _, _ = each.Verify(r) } }(bearer(token))},
+		{"HS256, known", func(r *http.Request) func() { return func() { _, _ = s.Verify(r) } }(bearer(token))},
 		{"forged", func(r *http.Request) func() { return func() { _, _ = s.Verify(r) } }(bearer(forged.token()))},
 		{"floor of a known one", func() { _ = known[sha256.Sum256([]byte(es))] }},
 		{"ES256, known", func(r *http.Request) func() { return func() { _, _ = s.Verify(r) } }(bearer(es))},

@@ -23,3 +23,6 @@ func RingGeneration(r *KeyRing) uint64 {
 func KeySign(k Key, input string) ([]byte, error) { return k.sign([]byte(input)) }
 
 func KeyVerify(k Key, input string, signature []byte) error { return k.verify(input, signature) }
+
+// KnownTokens is how many tokens v would not verify again.
+func KnownTokens(v *Verifier) int { return v.good.tokens.Len() }

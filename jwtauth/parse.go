@@ -16,17 +16,18 @@ func (v *Verifier) check(ctx context.Context, raw string, now time.Time, leeway 
 		return nil, authn.Refused("too long", nil)
 	}
 	t, digest, e := v.good.find(ctx, raw, now)
-	if t == nil && e == nil {
+	known := t != nil
+	if !known && e == nil {
 		t, e = v.parse(ctx, raw, now)
-		if e == nil {
-			v.good.keep(raw, digest, t, now)
-		}
 	}
 	if e != nil {
 		return nil, e
 	}
 	if wrong := t.claims.wrongTime(now, leeway, v.cfg.MaxLifetime); wrong != "" {
 		return nil, about(authn.Refused(wrong, nil), t)
+	}
+	if !known {
+		v.good.keep(raw, digest, t, now)
 	}
 	return t, nil
 }

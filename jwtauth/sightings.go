@@ -6,17 +6,17 @@ import (
 )
 
 // sightings is which tokens with an HMAC were good before, at most 16 384 of them,
-// in 64 KiB. It may forget one, and by chance take one for another: what it knows
-// is looked up, no more.
+// in 64 KiB. It may forget one, which is then verified once more, and by chance take
+// one for another, which is then looked up, or kept, for nothing.
 type sightings struct {
 	seed    maphash.Seed
-	buckets [2048]bucket
+	buckets *[2048]bucket
 }
 
 // bucket is hashes; 0 is free.
 type bucket [8]atomic.Uint32
 
-func newSightings() *sightings { return &sightings{seed: maphash.MakeSeed()} }
+func newSightings() *sightings { return &sightings{maphash.MakeSeed(), new([2048]bucket)} }
 
 // has reports whether raw was here.
 func (s *sightings) has(raw string) bool {
@@ -29,8 +29,8 @@ func (s *sightings) has(raw string) bool {
 	return false
 }
 
-// add reports whether raw was here before, and that it was from now on. In a full
-// bucket another token is forgotten.
+// add reports whether raw was here before; from now on it was. In a full bucket
+// another token is forgotten.
 func (s *sightings) add(raw string) (before bool) {
 	b, hash := s.find(raw)
 	for i := range b {

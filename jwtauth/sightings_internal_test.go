@@ -20,6 +20,9 @@ func TestSightings(t *testing.T) {
 		}
 	}
 	const slots = len(s.buckets) * len(bucket{})
+	if slots != 16_384 {
+		t.Errorf("there is room for %d", slots)
+	}
 	for _, c := range []struct{ tokens, least int }{
 		{100, 99},
 		{slots / 2, slots / 2 * 95 / 100},
@@ -30,6 +33,9 @@ func TestSightings(t *testing.T) {
 		for i := range c.tokens {
 			if s.add(token(i)) {
 				strangers++
+			}
+			if !s.has(token(i)) {
+				t.Fatalf("the newest of %d tokens is not noted", i+1)
 			}
 		}
 		for i := range c.tokens {

@@ -133,6 +133,9 @@ func (t *trust) identify(tok *Token, typ tokenType, c *claims) error {
 	default:
 		tok.ownIdentity(c)
 	}
+	// Requests with one token share these: what one appends is not to be another's.
+	id.Scopes, id.Roles = slices.Clip(id.Scopes), slices.Clip(id.Roles)
+	id.Factors, id.Pending = slices.Clip(id.Factors), slices.Clip(id.Pending)
 	if !isSubject(id.Subject) {
 		return errors.New("a subject has 1 to 255 bytes of UTF-8 without NUL")
 	}

@@ -37,13 +37,10 @@ func (c *verifiedCache) init(off bool) {
 }
 
 // find is the token that raw was, if its key is still the one that the source
-// answers. digest is raw's, or zero if it cannot have been kept: that spares the
-// SHA-256.
+// answers. digest is raw's, or zero if it was not needed.
 func (c *verifiedCache) find(ctx context.Context, raw string, now time.Time) (t *Token, digest store.Digest, e *authn.Error) {
-	if !c.used.Load() {
-		if seen := c.seen.Load(); seen == nil || !seen.has(raw) {
-			return nil, digest, nil
-		}
+	if len(raw) > maxKept || !c.used.Load() && !c.noted(raw) {
+		return nil, digest, nil
 	}
 	digest = digestOf(raw)
 	t, ok := c.tokens.Get(digest, now)
@@ -68,6 +65,10 @@ func (k Key) same(other Key) bool {
 	if k.k == nil || other.k == nil || k.k.id != other.k.id || k.k.alg != other.k.alg {
 		return false
 	}
+	if k.k.macs != nil {
+		const text = "any text: its HMACs are the same if the secrets are"
+		return k.k.macs.verify(text, other.k.macs.sign([]byte(text)))
+	}
 	public, ok := k.k.public.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && public.Equal(other.k.public)
 }
@@ -80,7 +81,7 @@ func (c *verifiedCache) keep(raw string, digest store.Digest, t *Token, now time
 		return
 	case !t.key.Algorithm().symmetric():
 		c.used.Store(true)
-	case !c.sightings().add(raw):
+	case !c.note(raw):
 		return
 	}
 	if digest == (store.Digest{}) {
@@ -90,12 +91,17 @@ func (c *verifiedCache) keep(raw string, digest store.Digest, t *Token, now time
 	c.tokens.Put(digest, t, t.claims.expiresAt().Add(maxLeeway), now)
 }
 
-// sightings makes them for the first token.
-func (c *verifiedCache) sightings() *sightings {
+// note reports whether raw was noted before; from now on it is.
+func (c *verifiedCache) note(raw string) (before bool) {
 	if c.seen.Load() == nil {
 		c.seen.CompareAndSwap(nil, newSightings())
 	}
-	return c.seen.Load()
+	return c.seen.Load().add(raw)
+}
+
+func (c *verifiedCache) noted(raw string) bool {
+	seen := c.seen.Load()
+	return seen != nil && seen.has(raw)
 }
 
 // digestOf is SHA-256 without garbage.
