@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -54,5 +55,5 @@ func parseBreachLine(line []byte, digits int) (hash string, count int, err error
 	if err != nil {
 		return "", 0, errBreachLine
 	}
-	return strings.ToUpper(string(line[:digits])), int(n), nil
+	return strings.ToUpper(string(line[:digits])), int(min(n, math.MaxInt)), nil
 }

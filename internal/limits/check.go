@@ -29,7 +29,7 @@ func checkTake(take *store.LimitTake) error {
 		return errTake(take, "Burst is %d without GCRA", take.Burst)
 	case take.GCRA && take.Burst < 1:
 		return errTake(take, "Burst is %d, less than 1", take.Burst)
-	case take.GCRA && take.Limit > int(take.Period/minEvery):
+	case take.GCRA && int64(take.Limit) > int64(take.Period/minEvery):
 		return errTake(take, "Limit is %d in %v: more than one in %v", take.Limit, take.Period, minEvery)
 	}
 	return nil

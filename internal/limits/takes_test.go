@@ -239,7 +239,7 @@ func TestHugeLimitsDoNotOverflow(t *testing.T) {
 		"burst that wraps":   {GCRA: true, Limit: 1, Burst: 5_124_096, Period: time.Hour}, // 2^64 ns and 25 min
 		"burst of most":      {GCRA: true, Limit: 1, Burst: math.MaxInt, Period: most},
 		"period":             {GCRA: true, Limit: 1, Burst: 1, Period: most},
-		"limit":              {GCRA: true, Limit: int(most / (100 * time.Microsecond)), Burst: math.MaxInt, Period: most},
+		"limit":              {GCRA: true, Limit: min(math.MaxInt, 92_233_720_368_547), Burst: math.MaxInt, Period: most}, // of 100 µs each
 		"window":             {Limit: 1, Period: most},
 		"many of the window": {Limit: 64, Period: most},
 	} {

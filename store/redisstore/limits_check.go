@@ -44,7 +44,7 @@ func checkTake(l *store.LimitTake) error {
 		return errors.New("its Burst is for GCRA only")
 	case l.GCRA && l.Burst < 1:
 		return errors.New("its Burst is under 1")
-	case l.GCRA && l.Limit > int(l.Period/leastInterval):
+	case l.GCRA && int64(l.Limit) > int64(l.Period/leastInterval):
 		return fmt.Errorf("its Period/Limit is under %v", leastInterval)
 	case l.GCRA && int64(l.Burst) > maxKeep.Microseconds()/interval(l):
 		return fmt.Errorf("its Burst is restored in over %v", maxKeep)
