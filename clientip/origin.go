@@ -92,6 +92,7 @@ func (rs *Resolver) follow(lines []string, o *origin) {
 			return // all are trusted
 		}
 		o.hops++
+		o.proto = "" // of a hop that is not read
 		if wrong == "" {
 			o.addr, o.proto, wrong = rs.hop(element)
 		}

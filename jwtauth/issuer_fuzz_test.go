@@ -6,18 +6,22 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gatehouse-go/authn"
 	"github.com/gatehouse-go/authn/jwtauth"
 )
 
+// silent is for worlds that live long: a Recorder keeps all that it gets.
+func silent(cfg *jwtauth.IssuerConfig) { cfg.OnEvent = nil }
+
 // J20: whatever comes as a refresh token, the store is asked only for what the
 // keychain made, as a second, slow reader of the format sees it.
 func FuzzRefreshToken(f *testing.F) {
 	w := newIssuerWorld(f, nil)
 	w.kc = authn.Must(authn.ParseKeychain("ZnV6ei1mdXp6LWZ1enotZnV6ei1mdXp6LWZ1enotZnV6eg"))
-	w.issuer = w.instance(nil)
+	w.issuer = w.instance(silent)
 	good := func(s string) bool {
 		p := strings.Split(s, ".")
 		if len(p) != 5 || len(p[0]) != 8 || len(p[1]) != 22 || len(p[2]) > 15 || len(p[4]) != 43 {
@@ -53,13 +57,15 @@ func FuzzRefreshToken(f *testing.F) {
 func FuzzTokenRequest(f *testing.F) {
 	w := newIssuerWorld(f, func(cfg *jwtauth.IssuerConfig) {
 		issuerWithCookies(cfg)
-		cfg.OnEvent = nil
+		silent(cfg)
 	})
 	f.Fuzz(func(t *testing.T, contentType, body, cookie, authorization, site string) {
 		if strings.ContainsAny(contentType+cookie+authorization+site, "\r\n\x00") {
 			return
 		}
 		w.t = t
+		w.st.reset(0, false)
+		w.clock.advance(10 * time.Minute) // so that the logins of before end, and leave the store
 		set := w.login()
 		fill := strings.NewReplacer("GOOD", set.Refresh.Reveal(), "ACCESS", set.Access.Reveal()).Replace
 		for _, h := range []http.Handler{w.issuer.RefreshHandler(), w.issuer.LogoutHandler()} {
@@ -72,7 +78,7 @@ func FuzzTokenRequest(f *testing.F) {
 			rec := issuerServe(h, r)
 			switch rec.Code {
 			case 200:
-				if all := body + cookie; !strings.Contains(all, "GOOD") && !strings.Contains(fill(all), "%") && !strings.Contains(all, "\\u") {
+				if !strings.Contains(body, "GOOD") && !strings.Contains(cookie, "GOOD") {
 					t.Errorf("tokens for nothing: %q %q", body, cookie)
 				}
 			case 204, 400, 403:
@@ -92,8 +98,9 @@ func FuzzTokenRequest(f *testing.F) {
 // J12: whatever text is in an Identity, encoding/json reads it back from the
 // token, and so does the Verifier; else Issue refuses it.
 func FuzzClaimWriter(f *testing.F) {
-	w := newIssuerWorld(f, nil)
+	w := newIssuerWorld(f, silent)
 	f.Fuzz(func(t *testing.T, subject, scope, role, client, factor string) {
+		w.st.reset(0, false)
 		id := w.ada()
 		id.Subject, id.Scopes, id.Roles = subject, []string{scope}, []string{role}
 		id.Factors = []authn.Factor{{Name: factor, At: w.clock.Now()}, {Name: "pwd", At: w.clock.Now().Add(-3600e9)}}

@@ -48,7 +48,7 @@ func parsePEM(kid string, alg Algorithm, data []byte) (*key, error) {
 	case "PUBLIC KEY":
 		pub, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("the public key is damaged, or of an unknown kind: %w", err)
+			return nil, fmt.Errorf("the public key is damaged, or of an unknown kind: %.200w", err)
 		}
 		return publicKey(kid, alg, pub)
 	case "RSA PRIVATE KEY", "EC PRIVATE KEY":
@@ -70,7 +70,7 @@ func parsePKCS8(der []byte) (crypto.Signer, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("the private key is damaged, or of an unknown kind: %w", err)
+		return nil, fmt.Errorf("the private key is damaged, or of an unknown kind: %.200w", err) // it names any OID
 	}
 	s, ok := parsed.(crypto.Signer)
 	if !ok {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-go/authn"
+	"github.com/gatehouse-go/authn/authntest"
 	"github.com/gatehouse-go/authn/mtls"
 )
 
@@ -59,9 +60,12 @@ func slowClientCert(line string, chain []string) (leaf []byte, more [][]byte, ok
 func FuzzClientCert(f *testing.F) {
 	s := behind(f, mtls.ClientCert)
 	good := s.root.leaf()
-	f.Add(rfc9440(good.Certificate[0]), "", "")
-	f.Add(rfc9440(good.Certificate[0]), rfc9440(s.root.cert.Raw), rfc9440(s.root.cert.Raw))
+	f.Add("GOOD", "", "") // by name: each process of the fuzzer has another one
+	f.Add("GOOD", "ROOT", "ROOT")
+	fill := strings.NewReplacer("GOOD", rfc9440(good.Certificate[0]), "ROOT", rfc9440(s.root.cert.Raw)).Replace
 	f.Fuzz(func(t *testing.T, line, first, second string) {
+		line, first, second = fill(line), fill(first), fill(second)
+		s.events = authntest.Recorder{}
 		for _, chain := range [][]string{nil, {first}, {first, second}} {
 			leaf, more, ok := mtls.ReadClientCert(line, chain)
 			slowLeaf, slowMore, slowOK := slowClientCert(line, chain)
@@ -167,10 +171,13 @@ func FuzzXForwardedClientCert(f *testing.F) {
 	s := behind(f, mtls.XForwardedClientCert)
 	good := s.root.leaf()
 	one := escaped(good.Certificate[0])
-	f.Add(`Cert="` + one + `"`)
-	f.Add(`By=x;Hash=` + hex.EncodeToString(sum(good.Certificate[0])) + `;Cert="` + one + `";Subject="CN=\"a"`)
-	f.Add(`Chain="` + escaped(good.Certificate[0], s.root.cert.Raw) + `"`)
+	f.Add(`Cert="GOOD"`) // by name: each process of the fuzzer has another one
+	f.Add(`By=x;Hash=HASH;Cert="GOOD";Subject="CN=\"a"`)
+	f.Add(`Chain="GOODROOT"`)
+	fill := strings.NewReplacer("GOOD", one, "ROOT", escaped(s.root.cert.Raw), "HASH", hex.EncodeToString(sum(good.Certificate[0]))).Replace
 	f.Fuzz(func(t *testing.T, line string) {
+		line = fill(line)
+		s.events = authntest.Recorder{}
 		leaf, more, ok := mtls.ReadXFCC(line)
 		slowLeaf, slowMore, slowOK := slowXFCC(line)
 		if ok != slowOK || ok && !same(leaf, more, slowLeaf, slowMore) {

@@ -71,7 +71,7 @@ func (v *xfccValue) set(text string) bool {
 // a quote in one is escaped.
 func xfccPair(s string) (name, value, rest string, ok bool) {
 	name, s, ok = strings.Cut(s, "=")
-	if !ok || name == "" || !isOf(strings.ToLower(name), letters) {
+	if !ok || name == "" || !isOf(name, letters+upper) {
 		return "", "", "", false
 	}
 	if strings.HasPrefix(s, `"`) {

@@ -78,6 +78,7 @@ func FuzzBreachFile(f *testing.F) {
 		if err != nil {
 			return
 		}
+		defer list.(*breachFile).file.Close() // else it stays open until a garbage collection
 		for _, pw := range []string{"password", "harbour osprey"} {
 			hash := sha1.Sum([]byte(pw))
 			if n, err := list.Count(t.Context(), hash); n > 0 && (err != nil || !strings.Contains(strings.ToUpper(string(text)), breachHex(hash)+":")) {

@@ -357,6 +357,7 @@ func TestDeviceCookieOfAnother(t *testing.T) {
 		{"longer", "__Host-device=" + good + "A", false},
 		{"changed", "__Host-device=" + strings.Replace(good, good[12:13], string(good[12]^1), 1), false},
 		{"without a key", "__Host-device=" + good[9:], false},
+		{"line feeds, which base64 skips", "__Host-device=" + good[:9] + strings.Repeat("\n", len(good)-9), false},
 		{"empty", "__Host-device=", false},
 		{"huge", "__Host-device=" + strings.Repeat("A", 1<<16), false},
 	} {

@@ -75,7 +75,10 @@ func (a *Attempts) device(r *http.Request, subject string) (id string, age time.
 		return "", 0
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || !a.kc.CheckMAC(devicePurpose, keyID, deviceMessage(raw[:deviceBytes], subject), raw[deviceBytes:]) {
+	if err != nil || len(raw) != deviceBytes+macBytes { // it passes over CR and LF
+		return "", 0
+	}
+	if !a.kc.CheckMAC(devicePurpose, keyID, deviceMessage(raw[:deviceBytes], subject), raw[deviceBytes:]) {
 		return "", 0
 	}
 	age = time.Since(time.Unix(int64(binary.BigEndian.Uint64(raw)), 0))

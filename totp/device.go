@@ -80,7 +80,10 @@ func (m *Manager) trusted(r *http.Request, t store.TOTP) bool {
 		return false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || !m.kc.CheckMAC(devicePurpose, keyID, deviceMessage(raw[:timeBytes], t), raw[timeBytes:]) {
+	if err != nil || len(raw) != timeBytes+macBytes { // it passes over CR and LF
+		return false
+	}
+	if !m.kc.CheckMAC(devicePurpose, keyID, deviceMessage(raw[:timeBytes], t), raw[timeBytes:]) {
 		return false
 	}
 	age := m.cfg.Now().Sub(time.Unix(int64(binary.BigEndian.Uint64(raw)), 0))
